@@ -1,0 +1,50 @@
+// Convolution, 1-D to 3-D, channels last: the cross-correlation that all frameworks call convolution.
+//
+//   dst[n,od,oh,ow,co] = act(bias[co] + residual[n,od,oh,ow,co]
+//                            + sum over kd,kh,kw,ci of w[kd,kh,kw,ci,co] src[n, od sd - pd + kd dd, oh sh - ph + kh dh,
+//                            ..., ci])
+//
+// A source position outside the view counts as 0: the planner only lets that happen at the image's true border. pad may
+// be negative (the view holds more than the window needs), and dst's dims alone say how many outputs are wanted.
+//
+// Numerics contract: one output element is one accumulation chain over kd, kh, kw, ci in that order, started at the
+// bias (or at 0 with the bias added last; a row says which and keeps to it), then the residual, then the activation.
+// Taps that fall outside contribute +0 or are skipped, by position in the image only. Rows with other algorithms
+// (Winograd) align their lattice to dst_origin so that the same holds for any tiling.
+#ifndef FOVEA_KERNELS_CONV_CONV_H_
+#define FOVEA_KERNELS_CONV_CONV_H_
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/kernel.h"
+#include "kernels/view.h"
+
+namespace fovea::kernels {
+
+// Arrays are in D, H, W order; an axis that the network does not have has kernel 1, stride 1, dilation 1.
+struct ConvLayer {
+  int64_t kernel[3] = {1, 1, 1};
+  int64_t stride[3] = {1, 1, 1};
+  int64_t dilation[3] = {1, 1, 1};
+  int64_t groups = 1;  // divides in_channels and out_channels
+  int64_t in_channels = 0;
+  int64_t out_channels = 0;
+  bool has_residual = false;
+  Activation act;
+};
+
+struct ConvArgs {
+  ConstView src;                      // rank 5
+  View dst;                           // rank 5
+  ConstView residual;                 // rank 5 with dst's dims when the layer has one; may be dst itself
+  int64_t pad[3] = {0, 0, 0};         // before the view's first element, D, H, W; may be negative
+  int64_t dst_origin[3] = {0, 0, 0};  // position of dst's first element in the whole output image
+  const float* packed = nullptr;      // weights and bias as the row's pack left them
+};
+
+// weights: [kd][kh][kw][in_channels / groups][out_channels].
+using ConvKernel = PackedKernel<ConvLayer, ConvArgs>;
+std::span<const ConvKernel> ConvKernels();
+
+}  // namespace fovea::kernels
+
+#endif  // FOVEA_KERNELS_CONV_CONV_H_
