@@ -1,0 +1,136 @@
+// Session: one model laid out for one size of image, ready to run again and again.
+//
+//   auto model = fovea::Model::Load("nuclei.fov");
+//   auto session = fovea::Session::Create(*model, {{1, 512, 512, 1}}, {.threads = 2});
+//   session->Run(inputs, outputs);
+//
+// Create plans (shapes, order, memory, kernels), packs the weights and allocates everything. Run allocates nothing and
+// can only fail by being cancelled. The same input gives the same bits for every thread count and tiling, within one
+// instruction set.
+#ifndef FOVEA_SESSION_H_
+#define FOVEA_SESSION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fovea/model.h"
+#include "fovea/status.h"
+
+namespace fovea {
+
+// Where large blocks (weights, arena) come from. Blocks are 64-byte aligned. allocate returns null when it can't.
+struct Allocator {
+  void* context = nullptr;
+  void* (*allocate)(void* context, size_t bytes) = nullptr;
+  void (*release)(void* context, void* block, size_t bytes) = nullptr;
+};
+
+// Runs body(task, thread) for every task in [0, tasks), thread in [0, threads); returns when all are done. thread
+// numbers of tasks that run at the same time differ.
+struct ParallelFor {
+  void* context = nullptr;
+  void (*run)(void* context, int64_t tasks, void (*body)(void* body_context, int64_t task, int thread),
+              void* body_context) = nullptr;
+};
+
+enum class Executor : uint8_t {
+  kFast,       // picked kernels, placement, tiles, threads
+  kReference,  // reference kernels, whole image, one thread: the definition of the right answer
+};
+
+struct SessionOptions {
+  int threads = 1;  // 1 ..; the calling thread is one of them
+  std::string isa;  // cap: "", "reference", "sse4", "avx2", "avx512", "neon"; FOVEA_ISA caps it further
+  Executor executor = Executor::kFast;
+  // Spatial size of the output tiles in D, H, W, 0: the whole axis. Rounded up to what the network's strides allow.
+  // Networks that look at the whole image refuse to be tiled (kUnsupported).
+  int64_t tile[3] = {0, 0, 0};
+  // Bytes that weights, packed weights, arena and tile buffers may take together; 0: no limit. With `tile` all zero,
+  // tiles are chosen to fit. kOverBudget names the smallest budget that would do.
+  uint64_t memory_bytes = 0;
+  bool exact_convolution = false;  // reserved for algorithms that trade rounding for speed: never picks one of them
+  Allocator allocator;             // null functions: the C++ heap
+  ParallelFor parallel_for;        // null function: a pool of the session's own with `threads` threads
+};
+
+// What a session uses, known after Create and before the first Run.
+struct PlanReport {
+  uint64_t weight_bytes = 0;  // constants decoded or kept outside the mapped file
+  uint64_t packed_weight_bytes = 0;
+  uint64_t arena_bytes = 0;        // intermediate tensors and scratch
+  uint64_t tile_buffer_bytes = 0;  // input and output of one tile when tiled
+  uint64_t total_bytes() const { return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes; }
+  int64_t tiles = 1;
+  int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
+  int64_t multiply_adds = 0;         // of one whole image, recomputed halos not counted
+  std::string strategy;              // "whole image" or "tiles"
+  std::string isa;
+  int threads = 1;
+};
+
+// A rectangle of a tensor in stored axis order.
+struct TensorRegion {
+  std::vector<int64_t> begin, size;
+};
+
+// Whole tensors that are larger than memory: the caller fills and takes rectangles. dst and src are row-major and
+// tight. Calls come from the thread that called RunTiled, one at a time, tiles in row-major order.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+  virtual Status Read(int input, const TensorRegion& region, float* dst) = 0;
+};
+class TensorSink {
+ public:
+  virtual ~TensorSink() = default;
+  virtual Status Write(int output, const TensorRegion& region, const float* src) = 0;
+};
+
+struct StepProfile {
+  std::string node, kind, kernel;  // source node, operator, picked row: "conv/direct/avx3/12x32"
+  double ms = 0;                   // of the last Run
+  int64_t multiply_adds = 0, bytes_moved = 0;
+};
+
+class Session {
+ public:
+  // input_dims: stored order, one an input. shape_values: values of the inputs whose spec says is_shape (others empty);
+  // may be left out when there are none. Errors: kInvalidArgument (sizes the model does not allow), kOverBudget,
+  // kOutOfMemory.
+  static Result<Session> Create(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
+                                const SessionOptions& options = {},
+                                const std::vector<std::vector<double>>& shape_values = {});
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  const std::vector<std::vector<int64_t>>& input_dims() const;  // stored order
+  const std::vector<std::vector<int64_t>>& output_dims() const;
+  const PlanReport& report() const;
+
+  // Whole tensors in memory, float32, stored order, tight. Outputs must not overlap inputs. Errors: kCancelled.
+  Status Run(std::span<const float* const> inputs, std::span<float* const> outputs);
+  // Tensors by rectangles; works for untiled sessions too (one rectangle).
+  Status Run(TensorSource& source, TensorSink& sink);
+
+  // Polled between steps and, within long ones, between units; called from the running threads. Return true to stop.
+  void SetCancel(std::function<bool()> cancelled);
+  // After each tile: tiles done, tiles in all.
+  void SetProgress(std::function<void(int64_t, int64_t)> progress);
+
+  void EnableProfile(bool on);
+  std::vector<StepProfile> Profile() const;
+
+ private:
+  struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fovea
+
+#endif  // FOVEA_SESSION_H_
