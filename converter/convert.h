@@ -1,0 +1,52 @@
+// The converter as a function: a published model in, a .fov file's graph and weights out, and a report of what
+// happened.
+#ifndef FOVEA_CONVERTER_CONVERT_H_
+#define FOVEA_CONVERTER_CONVERT_H_
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "converter/ir/graph.h"
+
+namespace fovea::converter {
+
+struct UnsupportedNode {
+  std::string name, op, reason;  // reason says what would be supported instead, where there is such a thing
+};
+
+struct PassReport {
+  std::string pass;
+  int nodes_before = 0, nodes_after = 0;
+};
+
+struct Report {
+  std::string source_format;  // "ONNX IR 8, opset 17, pytorch 2.1"
+  std::vector<PassReport> passes;
+  std::vector<std::string> warnings;
+  std::vector<UnsupportedNode> unsupported;  // all of them; conversion failed when not empty
+  double seconds = 0;
+};
+
+struct Options {
+  std::map<std::string, std::string> set;   // --set NAME=VALUE or NAME=@file.npy: inputs that become constants
+  std::map<std::string, std::string> axes;  // --axes NAME=bcyx: letters of an input's or output's axes, source order
+  std::map<std::string, std::string>
+      size;  // --size NAME=1x1x512x512 (? leaves an axis open): fixes open sizes, source order
+  std::vector<std::string> test_inputs, test_outputs;  // NAME=file.npy (NAME= may be left out when there is one)
+  double test_rtol = 1e-3, test_atol = 1e-3;
+  WeightType weights = WeightType::kFloat32;
+  std::string dump_ir;  // a pass's name, "import" or "all": IR text to stderr after it
+};
+
+// Reads any supported source, runs the passes. The graph is ready to be emitted. On kUnsupported, report->unsupported
+// lists every node.
+Result<ir::Graph> Convert(const std::string& path, const Options& options, Report* report);
+
+// The .fov bytes of a graph (emit/).
+Result<std::vector<std::byte>> Emit(const ir::Graph& graph, const Options& options);
+
+}  // namespace fovea::converter
+
+#endif  // FOVEA_CONVERTER_CONVERT_H_

@@ -1,0 +1,23 @@
+// The passes and their order. Each pass is one rewrite in one file, does not know of the others, and leaves a graph
+// that computes the same; the pipeline verifies the graph after each.
+#ifndef FOVEA_CONVERTER_PASSES_PIPELINE_H_
+#define FOVEA_CONVERTER_PASSES_PIPELINE_H_
+
+#include <span>
+
+#include "converter/convert.h"
+#include "converter/ir/graph.h"
+
+namespace fovea::converter {
+
+struct Pass {
+  const char* name;
+  Status (*run)(ir::Graph* graph);
+};
+std::span<const Pass> Passes();
+
+Status RunPasses(ir::Graph* graph, const Options& options, Report* report);
+
+}  // namespace fovea::converter
+
+#endif  // FOVEA_CONVERTER_PASSES_PIPELINE_H_
