@@ -6,7 +6,7 @@
 namespace fovea::kernels {
 
 std::span<const ConvKernel> ConvKernels() {
-  static const RowTable<ConvKernel, 32> table({ReferenceConvKernels()});
+  static const RowTable<ConvKernel, 32> table({DirectConvKernels(), ReferenceConvKernels()});
   return table.rows();
 }
 

@@ -6,6 +6,7 @@
 
 namespace fovea::kernels {
 
+std::span<const ConvKernel> DirectConvKernels();
 std::span<const ConvKernel> ReferenceConvKernels();
 
 }  // namespace fovea::kernels

@@ -1,0 +1,170 @@
+// The register tile: P output pixels of one row x NV vectors of output channels, all taps, in the order kd, kh, kw, ci.
+//
+// A step of the innermost loop loads NV vectors of weights and P scalars of the source and does P NV multiply-adds, so
+// that loads stay well below one a multiply-add. Every accumulator is one output's chain: the tile's width changes
+// nothing of an output's value.
+#if defined(FOVEA_KERNELS_CONV_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef FOVEA_KERNELS_CONV_TILE_INL_H_
+#undef FOVEA_KERNELS_CONV_TILE_INL_H_
+#else
+#define FOVEA_KERNELS_CONV_TILE_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <limits>
+#include <utility>
+
+#include "kernels/conv/gather.h"
+#include "kernels/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fovea::kernels {
+namespace HWY_NAMESPACE {
+
+// Pixels of the tile: 2 P accumulators, 2 vectors of weights and 1 broadcast scalar (and on SSE4, which has no fused
+// multiply-add, a product) fill the registers: 32 on AVX-512 and NEON, 16 on AVX2 and SSE4.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr int64_t kTilePixels = 12;
+#else
+inline constexpr int64_t kTilePixels = 6;
+#endif
+
+HWY_INLINE TileShape TargetTile() { return {static_cast<int64_t>(hn::Lanes(Floats())), kTilePixels}; }
+
+// Activations that are fused in registers; others are a pass of the elementwise row over what was written.
+enum class Fused { kNone, kClip, kLeaky };
+
+struct TileArgs {
+  const float* src;  // base of the offsets that follow, in floats
+  int64_t origin;    // of pixel 0 at tap (0, 0, 0); may lie outside the source if taps there are left out
+  int64_t tap_d, tap_h, tap_w, pixel;
+  TapRange d, h;       // the taps to do
+  int64_t taps_h;      // of the panel
+  int64_t runs, run;   // a row of taps is `runs` pieces of `run` consecutive floats, `tap_w` apart
+  const float* panel;  // bias, then weights
+  float* dst;          // first pixel, first channel of the block
+  int64_t dst_pixel;
+  const float* residual;  // null: none
+  int64_t residual_pixel;
+  int64_t last_lanes;  // of the last vector that are channels
+  Fused fused;
+  float low, high, slope;  // kClip: min(max(x, low), high); kLeaky: x < 0 ? slope x : x
+};
+
+template <int NV, int P>
+HWY_INLINE void InitPixel(const TileArgs& t, Vec* HWY_RESTRICT acc) {
+  const Floats d;
+  acc[P * NV] = hn::LoadU(d, t.panel);
+  if constexpr (NV == 2) acc[P * NV + 1] = hn::LoadU(d, t.panel + hn::Lanes(d));
+}
+
+template <int NV, int P>
+HWY_INLINE void MultiplyPixel(const float* const* HWY_RESTRICT quads, int64_t pixel, Vec w0, Vec w1,
+                              Vec* HWY_RESTRICT acc) {
+  const Vec x = hn::Set(Floats(), quads[P / 4][(P % 4) * pixel]);
+  acc[P * NV] = hn::MulAdd(x, w0, acc[P * NV]);
+  if constexpr (NV == 2) acc[P * NV + 1] = hn::MulAdd(x, w1, acc[P * NV + 1]);
+}
+
+HWY_INLINE Vec Activate(const TileArgs& t, Vec x) {
+  const Floats d;
+  if (t.fused == Fused::kClip) return hn::Min(hn::Set(d, t.high), hn::Max(hn::Set(d, t.low), x));
+  if (t.fused == Fused::kLeaky) return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, t.slope), x), x);
+  return x;
+}
+
+template <bool kPartial>
+HWY_INLINE void Finish(const TileArgs& t, Vec x, int64_t p, int64_t channel) {
+  const Floats d;
+  if (t.residual != nullptr) {
+    const float* from = t.residual + p * t.residual_pixel + channel;
+    x = hn::Add(x, kPartial ? LoadFirst(from, t.last_lanes) : hn::LoadU(d, from));
+  }
+  x = Activate(t, x);
+  float* to = t.dst + p * t.dst_pixel + channel;
+  if constexpr (kPartial) {
+    StoreFirst(x, to, t.last_lanes);
+  } else {
+    hn::StoreU(x, d, to);
+  }
+}
+
+template <bool kPartial, int NV, int P>
+HWY_INLINE void FinishPixel(const TileArgs& t, const Vec* HWY_RESTRICT acc) {
+  if constexpr (NV == 2) Finish<false>(t, acc[P * NV], P, 0);
+  Finish<kPartial>(t, acc[P * NV + NV - 1], P, (NV - 1) * static_cast<int64_t>(hn::Lanes(Floats())));
+}
+
+// The pack of pixel numbers unrolls every loop over pixels in the source, so that the array of accumulators is
+// registers for every compiler.
+template <int NV, int... kPixels>
+HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixels...>) {
+  constexpr int kCount = sizeof...(kPixels);
+  constexpr int kQuads = (kCount + 3) / 4;
+  const Floats d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t pixel = t.pixel;
+  Vec acc[kCount * NV];
+  (InitPixel<NV, kPixels>(t, acc), ...);
+  for (int64_t kd = t.d.begin; kd < t.d.end; ++kd) {
+    const float* HWY_RESTRICT w = t.panel + NV * lanes * (1 + (kd * t.taps_h + t.h.begin) * t.runs * t.run);
+    for (int64_t kh = t.h.begin; kh < t.h.end; ++kh) {
+      const float* row = t.src + (t.origin + kd * t.tap_d + kh * t.tap_h);
+      for (int64_t kw = 0; kw < t.runs; ++kw, row += t.tap_w) {
+        const float* quads[kQuads];
+        for (int q = 0; q < kQuads; ++q) quads[q] = row + 4 * q * pixel;
+        for (int64_t i = 0; i < t.run; ++i) {
+          const Vec w0 = hn::LoadU(d, w);
+          const Vec w1 = NV == 2 ? hn::LoadU(d, w + lanes) : w0;
+          (MultiplyPixel<NV, kPixels>(quads, pixel, w0, w1, acc), ...);
+          w += NV * lanes;
+          for (int q = 0; q < kQuads; ++q) ++quads[q];
+        }
+      }
+    }
+  }
+  if (t.last_lanes == lanes) {
+    (FinishPixel<false, NV, kPixels>(t, acc), ...);
+  } else {
+    (FinishPixel<true, NV, kPixels>(t, acc), ...);
+  }
+}
+
+template <int NV, int P>
+HWY_NOINLINE void Tile(const TileArgs& t) {
+  ComputeTile<NV>(t, std::make_integer_sequence<int, P>());
+}
+
+using TileFunction = void (*)(const TileArgs&);
+
+template <int NV, int... kWidths>
+HWY_INLINE TileFunction TileOf(int64_t pixels, std::integer_sequence<int, kWidths...>) {
+  static constexpr TileFunction kTiles[] = {Tile<NV, kWidths + 1>...};
+  return kTiles[pixels - 1];
+}
+
+// pixels in [1, kTilePixels], or [1, 2 kTilePixels] for one vector.
+HWY_INLINE TileFunction TileFor(int64_t vectors, int64_t pixels) {
+  return vectors == 2 ? TileOf<2>(pixels, std::make_integer_sequence<int, kTilePixels>())
+                      : TileOf<1>(pixels, std::make_integer_sequence<int, 2 * kTilePixels>());
+}
+
+// What of `act` a tile does in registers; *after is what is left for a pass of its own.
+HWY_INLINE void SetActivation(const Activation& act, TileArgs* t, bool* after) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  t->fused = Fused::kClip;
+  t->low = act.fn == UnaryFn::kClip ? act.alpha : 0.0f;
+  t->high = act.fn == UnaryFn::kClip ? act.beta : kInfinity;
+  t->slope = act.alpha;
+  *after = false;
+  if (act.fn == UnaryFn::kRelu || act.fn == UnaryFn::kClip) return;
+  t->fused = act.fn == UnaryFn::kLeakyRelu ? Fused::kLeaky : Fused::kNone;
+  *after = act.fn != UnaryFn::kLeakyRelu && act.fn != UnaryFn::kIdentity;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace fovea::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard of this target
