@@ -4,6 +4,7 @@
 #define FOVEA_CONVERTER_CONVERT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,12 +30,20 @@ struct Report {
   double seconds = 0;
 };
 
+// A tensor that the caller has read from a file or a command line. The converter itself reads models only.
+struct NamedTensor {
+  std::string name;  // of an input or output in the source file; may be empty for tests when there is only one
+  DType dtype = DType::kFloat32;
+  std::vector<int64_t> dims;  // source order
+  std::vector<float> data;    // row-major
+};
+
 struct Options {
-  std::map<std::string, std::string> set;   // --set NAME=VALUE or NAME=@file.npy: inputs that become constants
+  std::vector<NamedTensor> set;             // --set NAME=VALUE or NAME=@file.npy: inputs that become constants
   std::map<std::string, std::string> axes;  // --axes NAME=bcyx: letters of an input's or output's axes, source order
   std::map<std::string, std::string>
       size;  // --size NAME=1x1x512x512 (? leaves an axis open): fixes open sizes, source order
-  std::vector<std::string> test_inputs, test_outputs;  // NAME=file.npy (NAME= may be left out when there is one)
+  std::vector<NamedTensor> test_inputs, test_outputs;  // a self-test to be stored in the file
   double test_rtol = 1e-3, test_atol = 1e-3;
   WeightType weights = WeightType::kFloat32;
   std::string dump_ir;  // a pass's name, "import" or "all": IR text to stderr after it

@@ -5,6 +5,7 @@
 #ifndef FOVEA_CONVERTER_IR_BUILDER_H_
 #define FOVEA_CONVERTER_IR_BUILDER_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,17 +17,20 @@ class Builder {
  public:
   explicit Builder(Graph* graph) : graph_(graph) {}
 
-  // A model input. dims in source order; pass DimExpr::InputDim(index, axis) for sizes that are open.
+  // A model input. dims in source order; pass DimExpr::InputDim(index, axis) for sizes that are open. Small integer
+  // vectors get elements InputValue(index, i): when sizes come to depend on them, the port becomes a shape input.
   ValueId Input(const std::string& name, DType dtype, std::vector<DimExpr> dims);
   void Output(const std::string& name, ValueId value);
 
   ValueId Constant(const std::string& name, DType dtype, std::vector<int64_t> dims, std::vector<float> data);
   ValueId Constant(const std::string& name, DType dtype, std::vector<int64_t> dims, ConstData data);
   ValueId Scalar(float value);
-  // Integers of any magnitude; rank 0 or 1. Sets both constant (rounded to float) and elements (exact).
+  // Integers of any magnitude. Sets both constant (rounded to float) and elements (exact).
   ValueId Integers(const std::string& name, DType dtype, std::vector<int64_t> dims, const std::vector<int64_t>& data);
   // A vector (or scalar, rank 0) of size expressions.
   ValueId Sizes(const std::string& name, std::vector<DimExpr> elements, int rank, DType dtype = DType::kInt64);
+  // The same of any shape.
+  ValueId Sizes(const std::string& name, std::vector<DimExpr> elements, std::vector<int64_t> dims, DType dtype);
 
   // Adds one operator; the value it gives. dtype: of the result, default that of the first input (comparisons and Not:
   // bool, ArgReduce and Dims: int64, Cast: its target). Constant inputs of at most kFoldLimit elements fold at once;
@@ -46,6 +50,7 @@ class Builder {
   const std::vector<DimExpr>& dims(ValueId v) const { return value(v).dims; }
   int rank(ValueId v) const { return static_cast<int>(value(v).dims.size()); }
   std::optional<std::vector<DimExpr>> Elements(ValueId v) const;
+  std::optional<std::vector<SizeRatio>> Ratios(ValueId v) const;       // floats computed from sizes; integers too
   std::optional<std::vector<int64_t>> ConstIntegers(ValueId v) const;  // elements that are all numbers
   std::optional<std::vector<float>> ConstFloats(ValueId v) const;
 
@@ -57,6 +62,9 @@ class Builder {
   static constexpr int64_t kFoldLimit = 4096;
 
  private:
+  ValueId NewValue(Value value);
+  ValueId AppendNode(OpParams params, std::vector<ValueId> inputs, Value value);
+
   Graph* graph_;
   std::string node_name_, source_operator_;
 };

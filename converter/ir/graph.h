@@ -23,14 +23,23 @@ using ValueId = int;
 // `elements`).
 using ConstData = std::shared_ptr<const std::vector<float>>;
 
+// A rational size: numerator factor / denominator. What float arithmetic on sizes holds between Cast to float and Floor
+// or Cast to an integer (exporters compute the sizes and scales of Resize so).
+struct SizeRatio {
+  DimExpr numerator = 0;
+  double factor = 1;
+  DimExpr denominator = 1;
+};
+
 struct Value {
   std::string name;
   DType dtype = DType::kFloat32;  // what the source file says; arithmetic is float32 throughout
   std::vector<DimExpr> dims;
   ConstData constant;  // null unless constant
-  // Integer tensors of rank 0 or 1 whose elements are known as expressions of input sizes ("Shape arithmetic");
-  // constants too.
+  // Small integer tensors whose elements (row-major) are known as expressions of input sizes ("shape arithmetic").
   std::optional<std::vector<DimExpr>> elements;
+  // The same for float tensors.
+  std::optional<std::vector<SizeRatio>> ratios;
   int producer = -1;  // index into Graph::nodes, -1 for inputs and constants
 
   bool is_const() const { return constant != nullptr; }
