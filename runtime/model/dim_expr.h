@@ -2,8 +2,11 @@
 //
 // A network with dynamic height and width is converted once and planned for each image: what the source file computes
 // from Shape nodes, SAME padding, pooling with ceil_mode and so on becomes an expression here. Expressions are kept in
-// a canonical form (a linear combination of atoms plus a constant; floor((a + k c) / c) = floor(a / c) + k), so that
-// equality of the forms proves equality of the sizes. Immutable and cheap to copy.
+// a canonical form (a polynomial over atoms; floor((a + k c) / c) = floor(a / c) + k), so that equality of the forms
+// proves equality of the sizes. Sizes of inputs are taken to be 0 or more. Immutable and cheap to copy.
+//
+// Operators cannot fail: an expression without a value (constant division by zero, numbers beyond 64 bits, more than
+// 4096 tokens) equals nothing, itself included, and Evaluate and Decode report it.
 #ifndef FOVEA_RUNTIME_MODEL_DIM_EXPR_H_
 #define FOVEA_RUNTIME_MODEL_DIM_EXPR_H_
 
@@ -53,6 +56,9 @@ class DimExpr {
 
   // Fails on division by zero, overflow, and symbols that the bindings do not have.
   Result<int64_t> Evaluate(const DimBindings& bindings) const;
+
+  // Whether every symbol exists: inputs of these ranks, which hold so many values (0: not an input of sizes).
+  bool RefersOnlyTo(std::span<const int> input_ranks, std::span<const int64_t> input_values) const;
 
   // "2*floor(in0.1/2)"; `input_names` (may be empty) replace "in0".
   std::string ToString(std::span<const std::string> input_names = {}) const;
