@@ -1,0 +1,83 @@
+#include "tools/cli/program.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace fovea::cli {
+namespace {
+
+volatile std::sig_atomic_t g_interrupted = 0;
+
+void OnSignal(int) {
+  if (g_interrupted != 0) std::_Exit(kInterrupted);
+  g_interrupted = 1;
+}
+
+uint64_t StatusField(const char* field) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind(field, 0) == 0) return std::strtoull(line.c_str() + std::strlen(field), nullptr, 10) * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kOk: return kDone;
+    case StatusCode::kOverBudget: return kOverTheBudget;
+    case StatusCode::kCancelled: return kInterrupted;
+    default: return kBadInput;
+  }
+}
+
+int Fail(const std::string& program, const Status& status) {
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), status.message().c_str());
+  return ExitCodeOf(status);
+}
+
+uint64_t PeakResidentBytes() { return StatusField("VmHWM:"); }
+uint64_t ResidentBytes() { return StatusField("VmRSS:"); }
+
+int AvailableThreads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return CPU_COUNT(&set);
+}
+
+void CatchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool Interrupted() { return g_interrupted != 0; }
+
+double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+bool StderrIsTerminal() { return isatty(STDERR_FILENO) != 0; }
+
+std::string HumanBytes(uint64_t bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (value >= 1000 && unit < 4) {
+    value /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof(text), unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+}  // namespace fovea::cli

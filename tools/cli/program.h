@@ -1,0 +1,41 @@
+// What all programs share: exit codes, how a failure is told, what the process uses, and Ctrl-C.
+#ifndef FOVEA_TOOLS_CLI_PROGRAM_H_
+#define FOVEA_TOOLS_CLI_PROGRAM_H_
+
+#include <cstdint>
+#include <string>
+
+#include "runtime/include/fovea/status.h"
+
+namespace fovea::cli {
+
+// The contract of design.md, section 4.
+enum ExitCode : int { kDone = 0, kCheckFailed = 1, kBadInput = 2, kOverTheBudget = 3, kInterrupted = 130 };
+
+ExitCode ExitCodeOf(const Status& status);
+
+// "program: message" on stderr; the exit code that goes with it.
+int Fail(const std::string& program, const Status& status);
+
+// Peak and present resident memory of this process (VmHWM, VmRSS), in bytes; 0 where /proc does not tell.
+uint64_t PeakResidentBytes();
+uint64_t ResidentBytes();
+
+// Processors that this process may use.
+int AvailableThreads();
+
+// Ctrl-C and SIGTERM set a flag instead of ending the process, so that nothing is left half-written. A second one ends
+// it.
+void CatchInterrupts();
+bool Interrupted();
+
+// Seconds since an arbitrary start, monotonic.
+double Seconds();
+
+bool StderrIsTerminal();
+// "12.3 MB", "1.2 GB".
+std::string HumanBytes(uint64_t bytes);
+
+}  // namespace fovea::cli
+
+#endif  // FOVEA_TOOLS_CLI_PROGRAM_H_

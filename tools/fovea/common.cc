@@ -1,0 +1,112 @@
+#include "tools/fovea/common.h"
+
+#include <cstdlib>
+
+#include "tools/cli/program.h"
+
+namespace fovea::cli {
+namespace {
+
+const std::vector<std::string> kIsas = {"reference", "sse4", "avx2", "avx512", "neon"};
+
+Status CheckWord(const std::string& what, const std::string& word, const std::vector<std::string>& allowed) {
+  std::string list;
+  for (const std::string& a : allowed) {
+    if (word == a) return OkStatus();
+    list += (list.empty() ? "" : ", ") + a;
+  }
+  return InvalidArgument(what + " '" + word + "' is not known; choose one of " + list);
+}
+
+}  // namespace
+
+void ExecutionOptions::Declare(Args* args) {
+  args->Integer("--threads, -t", &threads, 1, 256, "N", "processors to use (default: all that are there)");
+  args->Text("--isa", &isa, "NAME", "cap of the instruction set: reference, sse4, avx2, avx512, neon");
+  args->Text("--precision", &precision, "P", "arithmetic: f32");
+}
+
+Result<SessionOptions> ExecutionOptions::ToSession() const {
+  FOVEA_RETURN_IF_ERROR(CheckIsaEnvironment());
+  if (!isa.empty()) FOVEA_RETURN_IF_ERROR(CheckWord("--isa", isa, kIsas));
+  FOVEA_RETURN_IF_ERROR(CheckWord("--precision", precision, {"f32"}));
+  FOVEA_RETURN_IF_ERROR(CheckWord("--executor", executor, {"fast", "reference"}));
+  SessionOptions options;
+  options.threads = threads > 0 ? static_cast<int>(threads) : AvailableThreads();
+  options.isa = isa;
+  options.executor = executor == "reference" ? Executor::kReference : Executor::kFast;
+  return options;
+}
+
+Status CheckIsaEnvironment() {
+  const char* cap = std::getenv("FOVEA_ISA");
+  if (cap == nullptr || *cap == '\0') return OkStatus();
+  return CheckWord("the environment's FOVEA_ISA", cap, kIsas);
+}
+
+std::string Join(const std::vector<int64_t>& dims, const char* separator) {
+  std::string text;
+  for (const int64_t d : dims) text += (text.empty() ? "" : separator) + (d < 0 ? std::string("?") : std::to_string(d));
+  return text;
+}
+
+std::string DescribeRule(const SizeRule& rule) {
+  if (rule.step == 0) return "exactly " + std::to_string(rule.min);
+  if (rule.step == 1) return rule.min <= 1 ? "any size" : "at least " + std::to_string(rule.min);
+  if (rule.min == rule.step) return "any multiple of " + std::to_string(rule.step);
+  if (rule.min % rule.step == 0) {
+    return "any multiple of " + std::to_string(rule.step) + " from " + std::to_string(rule.min);
+  }
+  return std::to_string(rule.min) + " and then steps of " + std::to_string(rule.step);
+}
+
+std::string DescribeSpec(const TensorSpec& spec) {
+  std::string text = "'" + spec.name + "'  " + DTypeName(spec.dtype) + "  " + spec.axes + " " + Join(spec.dims);
+  for (size_t i = 0; i < spec.rules.size(); ++i) {
+    if (spec.dims[i] >= 0) continue;
+    text += "\n      " + std::string(1, i < spec.axes.size() ? spec.axes[i] : '?') + ": " + DescribeRule(spec.rules[i]);
+  }
+  if (spec.is_shape) text += "  (only decides sizes)";
+  return text;
+}
+
+nlohmann::ordered_json SpecToJson(const TensorSpec& spec) {
+  nlohmann::ordered_json json;
+  json["name"] = spec.name;
+  json["dtype"] = DTypeName(spec.dtype);
+  json["axes"] = spec.axes;
+  json["dims"] = spec.dims;
+  json["source_axes"] = spec.source_axes;
+  if (!spec.rules.empty()) {
+    for (const SizeRule& rule : spec.rules) json["rules"].push_back({{"min", rule.min}, {"step", rule.step}});
+  }
+  if (spec.is_shape) json["is_shape"] = true;
+  return json;
+}
+
+Result<std::vector<std::vector<int64_t>>> InputSizes(const Model& model, const std::vector<int64_t>& size_dhw) {
+  std::vector<std::vector<int64_t>> sizes = model.DefaultSizes();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const TensorSpec& spec = model.inputs()[i];
+    for (size_t a = 0; a < sizes[i].size(); ++a) {
+      const char letter = a < spec.axes.size() ? spec.axes[a] : 'i';
+      const size_t spatial = letter == 'z' ? 0 : letter == 'y' ? 1 : letter == 'x' ? 2 : 3;
+      if (spatial == 3) continue;
+      const int64_t wanted = size_dhw[spatial];
+      const SizeRule& rule = spec.rules[a];
+      const bool legal =
+          rule.step == 0 ? wanted == rule.min : wanted >= rule.min && (wanted - rule.min) % rule.step == 0;
+      if (!legal) {
+        return InvalidArgument("size " + std::to_string(wanted) + " does not suit axis " + letter + " of input '" +
+                               spec.name + "': it takes " + DescribeRule(rule));
+      }
+      sizes[i][a] = wanted;
+    }
+    if (spec.axes.find('z') == std::string::npos && size_dhw[0] != 1) {
+      return InvalidArgument("input '" + spec.name + "' is 2-D: give rows x columns");
+    }
+  }
+  return sizes;
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,39 @@
+// What several sub-commands need: options about execution, and words for shapes and sizes.
+#ifndef FOVEA_TOOLS_FOVEA_COMMON_H_
+#define FOVEA_TOOLS_FOVEA_COMMON_H_
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "runtime/include/fovea/session.h"
+#include "tools/cli/args.h"
+
+namespace fovea::cli {
+
+// --threads, --isa, --precision, --executor: how to execute.
+struct ExecutionOptions {
+  int64_t threads = 0;  // 0: all that the process may use
+  std::string isa, precision = "f32", executor = "fast";
+
+  void Declare(Args* args);
+  // Checks the words and fills what they decide.
+  Result<SessionOptions> ToSession() const;
+};
+
+// Reads FOVEA_ISA as the runtime will, and refuses a word it would ignore.
+Status CheckIsaEnvironment();
+
+// "byxc 1x512x512x1", with the rules of open axes in words: "y: any multiple of 16".
+std::string DescribeSpec(const TensorSpec& spec);
+std::string DescribeRule(const SizeRule& rule);
+nlohmann::ordered_json SpecToJson(const TensorSpec& spec);
+std::string Join(const std::vector<int64_t>& dims, const char* separator = "x");
+
+// Sizes of all inputs for one spatial size {D, H, W}; axes that the rules fix keep their size. Fails when D, H, W does
+// not fit.
+Result<std::vector<std::vector<int64_t>>> InputSizes(const Model& model, const std::vector<int64_t>& size_dhw);
+
+}  // namespace fovea::cli
+
+#endif  // FOVEA_TOOLS_FOVEA_COMMON_H_

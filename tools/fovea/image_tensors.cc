@@ -1,0 +1,146 @@
+#include "tools/fovea/image_tensors.h"
+
+#include <algorithm>
+
+namespace fovea::cli {
+namespace {
+
+// Begin, size and stride of the axes z, y, x, c in a tight row-major rectangle; axes that the tensor lacks have size 1.
+struct Strides {
+  int64_t begin[4] = {0, 0, 0, 0}, size[4] = {1, 1, 1, 1}, stride[4] = {0, 0, 0, 0};
+};
+
+Strides StridesOf(const std::string& axes, const TensorRegion& region) {
+  Strides s;
+  int64_t stride = 1;
+  for (size_t i = axes.size(); i-- > 0;) {
+    const size_t which = std::string("zyxc").find(axes[i]);
+    if (which != std::string::npos) {
+      s.begin[which] = region.begin[i];
+      s.size[which] = region.size[i];
+      s.stride[which] = stride;
+    }
+    stride *= region.size[i];
+  }
+  return s;
+}
+
+}  // namespace
+
+formats::Region ImageSource::PlaneRegion(int64_t z, int64_t c) const {
+  formats::Region region;
+  region.t = sample_.t;
+  region.z = layout_->network_3d ? z : sample_.z;
+  region.c = layout_->iterate_channels ? sample_.c : layout_->first_channel + c;
+  return region;
+}
+
+Status ImageSource::Select(const SampleIndex& sample, const NormalizationStep& step) {
+  sample_ = sample;
+  normalization_ = {};
+  if (step.kind == NormalizationKind::kNone) return OkStatus();
+  const int64_t planes = layout_->image[0], rows = layout_->image[1], cols = layout_->image[2];
+  NormalizationStatistics statistics(step, planes * layout_->channels * rows * cols);
+  const int64_t band = std::max<int64_t>(1, (int64_t{1} << 18) / cols);
+  std::vector<float> values(static_cast<size_t>(std::min(band, rows) * cols));
+  for (int64_t z = 0; z < planes; ++z) {
+    for (int64_t y = 0; y < rows; y += band) {
+      for (int64_t c = 0; c < layout_->channels; ++c) {
+        formats::Region region = PlaneRegion(z, c);
+        region.y = y;
+        region.height = std::min(band, rows - y);
+        region.width = cols;
+        FOVEA_RETURN_IF_ERROR(formats::ReadAsFloat(*reader_, region, values.data(), 1));
+        statistics.Add({values.data(), static_cast<size_t>(region.height * cols)});
+      }
+    }
+  }
+  normalization_ = statistics.Finish();
+  return OkStatus();
+}
+
+Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
+  const Strides s = StridesOf(spec_->axes, region);
+  const int64_t rows = layout_->image[1], cols = layout_->image[2];
+  // Image columns that the rectangle needs, mirrored ones included.
+  int64_t col_begin = cols, col_end = 0;
+  for (int64_t x = 0; x < s.size[2]; ++x) {
+    const int64_t col = Mirror(s.begin[2] + x - layout_->pad_before[2], cols);
+    col_begin = std::min(col_begin, col);
+    col_end = std::max(col_end, col + 1);
+  }
+  for (int64_t z = 0; z < s.size[0]; ++z) {
+    const int64_t plane = Mirror(s.begin[0] + z - layout_->pad_before[0], layout_->image[0]);
+    for (int64_t y = 0; y < s.size[1];) {
+      // A run of rows that are consecutive in the image is read at once, in bands of bounded size.
+      const int64_t first = Mirror(s.begin[1] + y - layout_->pad_before[1], rows);
+      const int64_t limit = std::max<int64_t>(1, (int64_t{1} << 18) / (col_end - col_begin));
+      int64_t run = 1;
+      while (run < limit && y + run < s.size[1] &&
+             Mirror(s.begin[1] + y + run - layout_->pad_before[1], rows) == first + run)
+        ++run;
+      for (int64_t c = 0; c < s.size[3]; ++c) {
+        formats::Region part = PlaneRegion(plane, s.begin[3] + c);
+        part.y = first;
+        part.x = col_begin;
+        part.height = run;
+        part.width = col_end - col_begin;
+        block_.resize(static_cast<size_t>(part.height * part.width));
+        FOVEA_RETURN_IF_ERROR(formats::ReadAsFloat(*reader_, part, block_.data(), 1));
+        for (int64_t r = 0; r < run; ++r) {
+          const float* from = block_.data() + r * part.width - col_begin;
+          float* to = dst + z * s.stride[0] + (y + r) * s.stride[1] + c * s.stride[3];
+          for (int64_t x = 0; x < s.size[2]; ++x) {
+            to[x * s.stride[2]] = normalization_(from[Mirror(s.begin[2] + x - layout_->pad_before[2], cols)]);
+          }
+        }
+      }
+      y += run;
+    }
+  }
+  return OkStatus();
+}
+
+Status ImageSource::ReadPlane(int64_t z, int64_t c, std::vector<float>* plane) {
+  formats::Region region = PlaneRegion(z, c);
+  region.height = layout_->image[1];
+  region.width = layout_->image[2];
+  plane->resize(static_cast<size_t>(region.height * region.width));
+  return formats::ReadAsFloat(*reader_, region, plane->data(), 1);
+}
+
+Status ImageSink::Write(int output, const TensorRegion& region, const float* src) {
+  for (size_t i = 0; i < layout_->outputs.size(); ++i) {
+    const OutputLayout& out = layout_->outputs[i];
+    if (out.port != output) continue;
+    const Strides s = StridesOf(model_->outputs()[static_cast<size_t>(output)].axes, region);
+    int64_t begin[3], end[3];  // of the rectangle inside the crop, in output coordinates
+    for (int a = 0; a < 3; ++a) {
+      begin[a] = std::max(s.begin[a], out.axes[a].crop);
+      end[a] = std::min(s.begin[a] + s.size[a], out.axes[a].crop + out.axes[a].size);
+      if (begin[a] >= end[a]) return OkStatus();
+    }
+    const int64_t cols = end[2] - begin[2];
+    const int64_t band = std::max<int64_t>(1, (int64_t{1} << 18) / cols);
+    for (int64_t z = begin[0]; z < end[0]; ++z) {
+      for (int64_t y = begin[1]; y < end[1]; y += band) {
+        const int64_t rows = std::min(band, end[1] - y);
+        block_.resize(static_cast<size_t>(rows * cols));
+        for (int64_t c = 0; c < s.size[3]; ++c) {
+          const float* from = src + (z - s.begin[0]) * s.stride[0] + (y - s.begin[1]) * s.stride[1] +
+                              (begin[2] - s.begin[2]) * s.stride[2] + c * s.stride[3];
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t x = 0; x < cols; ++x) {
+              block_[static_cast<size_t>(r * cols + x)] = from[r * s.stride[1] + x * s.stride[2]];
+            }
+          }
+          FOVEA_RETURN_IF_ERROR(targets_[i]->Write(z - out.axes[0].crop, s.begin[3] + c, y - out.axes[1].crop,
+                                                   begin[2] - out.axes[2].crop, rows, cols, block_.data()));
+        }
+      }
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,147 @@
+// fovea info: a model explained to the person who will run it.
+#include <cstdio>
+
+#include "tools/cli/program.h"
+#include "tools/fovea/commands.h"
+#include "tools/fovea/common.h"
+
+namespace fovea::cli {
+namespace {
+
+void Line(const char* label, const std::string& text) {
+  if (!text.empty()) std::printf("%-16s %s\n", label, text.c_str());
+}
+
+std::string DescribeField(const ReceptiveField& field) {
+  std::string text;
+  for (size_t i = 0; i < field.sides.size(); ++i) {
+    const ReceptiveField::Axis& side = field.sides[i];
+    text += (text.empty() ? "" : ", ") + std::string(1, field.axes[i]) + " ";
+    text += side.unbounded ? "the whole axis"
+                           : std::to_string(side.before) + " before, " + std::to_string(side.after) + " after";
+    if (side.scale_numerator != side.scale_denominator) {
+      text += " (scale " + std::to_string(side.scale_numerator) + "/" + std::to_string(side.scale_denominator) + ")";
+    }
+  }
+  return text;
+}
+
+nlohmann::ordered_json FieldToJson(const Model& model, const ReceptiveField& field) {
+  nlohmann::ordered_json json = {{"input", model.inputs()[static_cast<size_t>(field.input)].name},
+                                 {"output", model.outputs()[static_cast<size_t>(field.output)].name},
+                                 {"axes", field.axes}};
+  for (const ReceptiveField::Axis& side : field.sides) {
+    json["sides"].push_back({{"before", side.before},
+                             {"after", side.after},
+                             {"unbounded", side.unbounded},
+                             {"scale", {side.scale_numerator, side.scale_denominator}}});
+  }
+  return json;
+}
+
+void Print(const Model& model, const ModelInfo& info, const std::vector<std::vector<int64_t>>& sizes,
+           const std::vector<OperatorInfo>& operators, const std::vector<ReceptiveField>& fields, bool list_operators) {
+  Line("name", info.name);
+  Line("description", info.description);
+  Line("authors", info.authors);
+  Line("citation", info.citation);
+  Line("licence", info.licence.empty() ? "not stated in the source file" : info.licence);
+  Line("source", info.source_format);
+  for (const auto& [key, value] : info.properties) Line(key.c_str(), value);
+  for (const TensorSpec& spec : model.inputs()) Line("input", DescribeSpec(spec));
+  for (const TensorSpec& spec : model.outputs()) Line("output", DescribeSpec(spec));
+  Line("parameters", std::to_string(info.parameters));
+  int64_t multiply_adds = 0;
+  for (const OperatorInfo& op : operators) multiply_adds += op.multiply_adds;
+  char gflop[64];
+  std::snprintf(gflop, sizeof(gflop), "%.3f GFLOP (2 x multiply-add) at ", 2e-9 * static_cast<double>(multiply_adds));
+  std::string at;
+  for (const auto& size : sizes) at += (at.empty() ? "" : ", ") + Join(size);
+  Line("arithmetic", gflop + at);
+  for (const ReceptiveField& field : fields) {
+    std::string label = DescribeField(field);
+    if (model.inputs().size() > 1 || model.outputs().size() > 1) {
+      label = "of '" + model.outputs()[static_cast<size_t>(field.output)].name + "' in '" +
+              model.inputs()[static_cast<size_t>(field.input)].name + "': " + label;
+    }
+    Line("receptive field", label + " px");
+  }
+  Line("self-test", model.self_tests().empty() ? "none" : "yes (fovea test)");
+  Line("file", HumanBytes(info.file_bytes) + ", content hash " + info.content_hash);
+  if (!list_operators) return;
+  std::printf("\n%-5s %-16s %-22s %10s  %-34s %s\n", "#", "operator", "output", "MMAC", "parameters", "source node");
+  for (size_t i = 0; i < operators.size(); ++i) {
+    const OperatorInfo& op = operators[i];
+    std::printf("%-5zu %-16s %-22s %10.2f  %-34s %s\n", i, op.kind.c_str(), Join(op.output_dims).c_str(),
+                1e-6 * static_cast<double>(op.multiply_adds), op.parameters.c_str(), op.name.c_str());
+  }
+}
+
+}  // namespace
+
+int InfoCommand(const std::vector<std::string>& words) {
+  Args args("fovea info", "MODEL [--size [D]xHxW] [--ops]",
+            "Says what a model takes and gives, which sizes suit it, what it costs, how far it looks, and where it "
+            "comes from.");
+  std::vector<std::string> free;
+  std::string size_text;
+  bool list_operators = false, json = false;
+  args.Text("--size", &size_text, "[D]xHxW", "image size for the costs (default: a small one)");
+  args.Flag("--ops", &list_operators, "also the table of operators");
+  args.Flag("--json", &json, "one JSON object, operators included");
+  args.Positional("MODEL", &free, 1, 1);
+  bool help = false;
+  const Status parsed = args.Parse(words, &help);
+  if (!parsed.ok()) return Fail("fovea info", parsed);
+  if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
+
+  const Result<Model> model = Model::Load(free[0]);
+  if (!model.ok()) return Fail("fovea info", model.status());
+  std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
+  if (!size_text.empty()) {
+    const auto size = ParseSize(size_text);
+    if (!size.ok()) return Fail("fovea info", size.status());
+    auto chosen = InputSizes(*model, *size);
+    if (!chosen.ok()) return Fail("fovea info", chosen.status());
+    sizes = *chosen;
+  }
+  const auto operators = model->Operators(sizes);
+  if (!operators.ok()) return Fail("fovea info", operators.status());
+  const auto fields = model->ReceptiveFields();
+  if (!fields.ok()) return Fail("fovea info", fields.status());
+  const ModelInfo info = model->info();
+  if (!json) {
+    Print(*model, info, sizes, *operators, *fields, list_operators);
+    return kDone;
+  }
+  nlohmann::ordered_json out = {{"name", info.name},
+                                {"description", info.description},
+                                {"authors", info.authors},
+                                {"licence", info.licence},
+                                {"citation", info.citation},
+                                {"source", info.source_format},
+                                {"content_hash", info.content_hash},
+                                {"file_bytes", info.file_bytes},
+                                {"parameters", info.parameters},
+                                {"self_tests", model->self_tests().size()},
+                                {"sizes", sizes}};
+  for (const auto& [key, value] : info.properties) out["properties"][key] = value;
+  for (const TensorSpec& spec : model->inputs()) out["inputs"].push_back(SpecToJson(spec));
+  for (const TensorSpec& spec : model->outputs()) out["outputs"].push_back(SpecToJson(spec));
+  for (const ReceptiveField& field : *fields) out["receptive_fields"].push_back(FieldToJson(*model, field));
+  int64_t multiply_adds = 0;
+  for (const OperatorInfo& op : *operators) {
+    multiply_adds += op.multiply_adds;
+    out["operators"].push_back({{"name", op.name},
+                                {"kind", op.kind},
+                                {"parameters", op.parameters},
+                                {"output_dims", op.output_dims},
+                                {"multiply_adds", op.multiply_adds},
+                                {"weight_bytes", op.weight_bytes}});
+  }
+  out["gflop"] = 2e-9 * static_cast<double>(multiply_adds);
+  std::printf("%s\n", out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  return kDone;
+}
+
+}  // namespace fovea::cli
