@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -299,6 +300,13 @@ using OpParams =
                  TileParams, GatherParams, UnaryParams, BinaryParams, SelectParams, SoftmaxParams, ReduceParams,
                  ArgReduceParams, GroupNormParams, LayerNormParams, LrnParams, MatMulParams, CastParams, DimsParams>;
 inline OpKind KindOf(const OpParams& p) { return static_cast<OpKind>(p.index() + 1); }
+
+// Neutral parameters. kUnsupported: a number that is no operator of this version.
+Result<OpParams> MakeParams(OpKind kind);
+// "kernel=1,3,3 stride=1,2,2 act=relu": the fields that are not neutral, in the order of Fields().
+std::string ParamsToString(const OpParams& params);
+// The same operator with the same parameters; sizes are compared as expressions, floats by their bits.
+bool SameParams(const OpParams& a, const OpParams& b);
 
 }  // namespace fovea
 

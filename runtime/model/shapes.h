@@ -20,10 +20,12 @@ template <class Dim>
 Result<std::vector<Dim>> InferShape(const OpParams& params, std::span<const std::vector<Dim>* const> inputs,
                                     const DimBindings* bindings);
 
-extern template Result<std::vector<int64_t>> InferShape(const OpParams&, std::span<const std::vector<int64_t>* const>,
-                                                        const DimBindings*);
-extern template Result<std::vector<DimExpr>> InferShape(const OpParams&, std::span<const std::vector<DimExpr>* const>,
-                                                        const DimBindings*);
+template <>
+Result<std::vector<int64_t>> InferShape(const OpParams&, std::span<const std::vector<int64_t>* const>,
+                                        const DimBindings*);
+template <>
+Result<std::vector<DimExpr>> InferShape(const OpParams&, std::span<const std::vector<DimExpr>* const>,
+                                        const DimBindings*);
 
 }  // namespace fovea
 
