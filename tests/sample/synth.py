@@ -71,11 +71,11 @@ def _place(rng, h, w):
     return cells
 
 
-def make(seed, shape):
-    """One image (uint16) and its labels (uint16)."""
+def make(seed, shape, empty=False):
+    """One image (uint16) and its labels (uint16); an empty one has background and debris only."""
     rng = np.random.default_rng(seed)
     h, w = shape
-    cells = _place(rng, h, w)
+    cells = [] if empty else _place(rng, h, w)
 
     labels = np.zeros(shape, np.uint16)
     nearest = np.full(shape, 1.0, np.float32)
@@ -172,13 +172,14 @@ def main():
     p.add_argument("--seed", type=int, required=True)
     p.add_argument("--count", type=int, default=1)
     p.add_argument("--size", default="512x512", help="HxW")
+    p.add_argument("--empty", action="store_true", help="no nuclei: background, noise and debris only")
     p.add_argument("--out", required=True)
     a = p.parse_args()
     import tifffile
     shape = tuple(int(v) for v in a.size.lower().split("x"))
     os.makedirs(a.out, exist_ok=True)
     for i in range(a.count):
-        image, labels = make([a.seed, i], shape)
+        image, labels = make([a.seed, i], shape, a.empty)
         tifffile.imwrite(os.path.join(a.out, f"image_{i:03d}.tif"), image, imagej=True,
                          resolution=(1 / PIXEL_UM, 1 / PIXEL_UM), metadata={"unit": "um", "axes": "YX"})
         np.save(os.path.join(a.out, f"labels_{i:03d}.npy"), labels)
