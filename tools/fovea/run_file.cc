@@ -1,0 +1,233 @@
+#include "tools/fovea/run_file.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "formats/image/overlay.h"
+#include "tools/cli/program.h"
+#include "tools/fovea/image_tensors.h"
+#include "tools/fovea/layout.h"
+#include "tools/fovea/targets.h"
+
+namespace fovea::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What the process needs besides what is counted one by one: stacks, the C++ heap's own, small allocations.
+constexpr uint64_t kSlackBytes = 4u << 20;
+
+// "out.tif" and "prob" -> "out_prob.tif"; ".ome.tif" counts as one extension.
+std::string SiblingPath(const std::string& path, const std::string& name) {
+  const size_t slash = path.find_last_of('/');
+  size_t dot = path.rfind('.');
+  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = path.size();
+  if (dot >= 4 && path.compare(dot - 4, 4, ".ome") == 0) dot -= 4;
+  std::string safe = name;
+  for (char& c : safe) {
+    if (c == '/' || c == ':' || c == '\\') c = '_';
+  }
+  return path.substr(0, dot) + "_" + safe + path.substr(dot);
+}
+
+// A session for the layout's sizes; when the network turns out to return less than it takes, once more with a margin.
+Result<Session> MakeSession(const Model& model, const SessionOptions& options, Layout* layout) {
+  FOVEA_ASSIGN_OR_RETURN(Session session, Session::Create(model, layout->input_dims, options));
+  bool changed = false;
+  FOVEA_RETURN_IF_ERROR(MatchOutputs(model, session, layout, &changed));
+  if (!changed) return session;
+  FOVEA_ASSIGN_OR_RETURN(session, Session::Create(model, layout->input_dims, options));
+  FOVEA_RETURN_IF_ERROR(MatchOutputs(model, session, layout, &changed));
+  return session;
+}
+
+int64_t LabelPlanes(const Layout& layout, const OutputLayout& out) { return layout.network_3d ? out.axes[0].size : 1; }
+
+// Bytes of image buffers beside the session: readers, writers, statistics, labels, picture.
+uint64_t BufferBytes(const RunOptions& options, const Layout& layout, const formats::ImageReader& reader) {
+  constexpr int64_t kBandRows = 64;
+  int64_t bytes = reader.WorkingBytes(kBandRows);
+  const int64_t sample = layout.image[0] * layout.image[1] * layout.image[2] * layout.channels;
+  bytes += NormalizationStatistics::WorkingBytes(options.normalization, sample);
+  bytes += 2 * (int64_t{1} << 20);  // blocks of ImageSource and ImageSink
+  for (const OutputLayout& out : layout.outputs) {
+    const int64_t plane = out.axes[1].size * out.axes[2].size;
+    if (options.labels) bytes += LabelPlanes(layout, out) * out.channels * plane * 4 + plane * 12;
+    if (options.write.compression != formats::WriteOptions::kNone) bytes += out.axes[2].size * 256 * 4;
+    bytes += 1 << 20;
+  }
+  if (!options.overlay.empty()) bytes += layout.image[1] * layout.image[2] * 24;
+  return static_cast<uint64_t>(bytes);
+}
+
+struct File {
+  std::string path;
+  std::unique_ptr<FileTarget> target;
+};
+
+Result<File> OpenOutput(const RunOptions& options, const Layout& layout, const OutputLayout& out,
+                        const formats::ImageInfo& in, const std::string& path, DType label_type) {
+  formats::ImageInfo info = OutputInfo(in, layout, out);
+  formats::WriteOptions write = options.write;
+  if (options.labels) {
+    write.dtype = label_type;
+  } else if (options.has_threshold) {
+    write.dtype = DType::kUInt8;
+  }
+  FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer, formats::CreateImage(path, info, write));
+  File file;
+  file.path = path;
+  const auto threshold = static_cast<float>(options.threshold);
+  if (options.labels) {
+    const int64_t max_label = label_type == DType::kUInt16 ? 65535 : int64_t{1} << 24;
+    file.target = std::make_unique<LabelTarget>(std::move(writer), threshold, max_label, LabelPlanes(layout, out),
+                                                out.channels, out.axes[1].size, out.axes[2].size);
+  } else if (options.has_threshold) {
+    file.target = std::make_unique<MaskTarget>(std::move(writer), threshold);
+  } else {
+    file.target = std::make_unique<ValueTarget>(std::move(writer));
+  }
+  return file;
+}
+
+Status WriteOverlay(const RunOptions& options, const Layout& layout, const std::vector<float>& values,
+                    ImageSource* source) {
+  const OutputLayout& out = layout.outputs[0];
+  const int64_t rows = out.axes[1].size, cols = out.axes[2].size;
+  if (rows != layout.image[1] || cols != layout.image[2]) {
+    return Unsupported("--overlay needs an output of the image's own size");
+  }
+  std::vector<float> grey;
+  FOVEA_RETURN_IF_ERROR(source->ReadPlane(0, 0, &grey));
+  std::vector<int32_t> labels(static_cast<size_t>(rows * cols));
+  formats::LabelMask(values, rows, cols, static_cast<float>(options.threshold), labels);
+  return formats::WriteOverlayPng(options.overlay, grey, labels, rows, cols);
+}
+
+void ShowProgress(int64_t sample, int64_t samples, int64_t tile, int64_t tiles, double start) {
+  std::fprintf(stderr, "\rsample %lld/%lld, tile %lld/%lld, %.1f s ", static_cast<long long>(sample + 1),
+               static_cast<long long>(samples), static_cast<long long>(tile), static_cast<long long>(tiles),
+               Seconds() - start);
+}
+
+Status RunOnce(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
+               DType label_type, bool* label_overflow, nlohmann::ordered_json* report) {
+  const double start = Seconds();
+  FOVEA_ASSIGN_OR_RETURN(const std::unique_ptr<formats::ImageReader> reader, formats::OpenImage(input));
+  const formats::ImageInfo& info = reader->info();
+  FOVEA_ASSIGN_OR_RETURN(Layout layout, MatchAxes(model, info, options.channel));
+
+  // The session gets what the budget leaves beside the process as it stands and the image buffers.
+  SessionOptions session_options = options.session;
+  const uint64_t resident = ResidentBytes() + model.info().file_bytes + kSlackBytes;
+  uint64_t other = resident + BufferBytes(options, layout, *reader);
+  if (options.memory_bytes != 0) {
+    if (options.memory_bytes <= other) {
+      return OverBudget("the budget of " + HumanBytes(options.memory_bytes) +
+                        " does not even hold the program, the model and the image's "
+                        "buffers (" +
+                        HumanBytes(other) + ")");
+    }
+    session_options.memory_bytes = options.memory_bytes - other;
+  }
+  auto made = MakeSession(model, session_options, &layout);
+  if (!made.ok()) {
+    if (made.status().code() != StatusCode::kOverBudget) return made.status();
+    return OverBudget(made.status().message() + "; beside it the program, the model and the image's buffers take " +
+                      HumanBytes(other));
+  }
+  Session session = std::move(*made);
+  other = resident + BufferBytes(options, layout, *reader);
+  const PlanReport& plan = session.report();
+  (*report)["input"] = input;
+  (*report)["predicted_peak_bytes"] = other + plan.total_bytes();
+  if (options.progress)
+    std::fprintf(stderr, "%s: %s, will use up to %s\n", input.c_str(), plan.strategy.c_str(),
+                 HumanBytes(other + plan.total_bytes()).c_str());
+
+  std::vector<File> files;
+  for (size_t i = 0; i < layout.outputs.size(); ++i) {
+    const OutputLayout& out = layout.outputs[i];
+    const std::string path = i == 0 ? output : SiblingPath(output, model.outputs()[static_cast<size_t>(out.port)].name);
+    std::error_code error;
+    if (fs::equivalent(path, input, error)) {
+      return InvalidArgument(path + ": is the input itself; choose another name");
+    }
+    FOVEA_ASSIGN_OR_RETURN(File file, OpenOutput(options, layout, out, info, path, label_type));
+    files.push_back(std::move(file));
+  }
+  std::vector<OutputTarget*> targets;
+  for (const File& file : files) targets.push_back(file.target.get());
+  std::unique_ptr<TeeTarget> tee;
+  if (!options.overlay.empty()) {
+    tee = std::make_unique<TeeTarget>(targets[0], layout.outputs[0].axes[1].size, layout.outputs[0].axes[2].size);
+    targets[0] = tee.get();
+  }
+
+  ImageSource source(reader.get(), &layout, &model.inputs()[static_cast<size_t>(layout.input)]);
+  ImageSink sink(&model, &layout, targets);
+  session.SetCancel(Interrupted);
+  const int64_t samples = layout.samples(info);
+  const int64_t channels = layout.iterate_channels ? info.c : 1, planes = layout.network_3d ? 1 : info.z;
+  int64_t done = 0;
+  session.SetProgress([&](int64_t tile, int64_t tiles) {
+    if (options.progress) ShowProgress(done, samples, tile, tiles, start);
+  });
+  for (int64_t t = 0; t < info.t; ++t) {
+    for (int64_t z = 0; z < planes; ++z) {
+      for (int64_t c = 0; c < channels; ++c, ++done) {
+        if (Interrupted()) return Cancelled("cancelled");
+        FOVEA_RETURN_IF_ERROR(source.Select({t, z, c}, options.normalization));
+        for (size_t i = 0; i < files.size(); ++i) {
+          FOVEA_RETURN_IF_ERROR(files[i].target->Begin({t, z, c * layout.outputs[i].channels}));
+        }
+        FOVEA_RETURN_IF_ERROR(session.Run(source, sink));
+        for (const File& file : files) {
+          const Status ended = file.target->End();
+          if (!ended.ok()) {
+            const auto* labels = dynamic_cast<LabelTarget*>(file.target.get());
+            *label_overflow = labels != nullptr && labels->overflowed();
+            return ended.Prefixed(file.path);
+          }
+        }
+        if (tee != nullptr && done == 0) {
+          tee->Stop();
+          FOVEA_RETURN_IF_ERROR(WriteOverlay(options, layout, tee->plane(), &source));
+        }
+      }
+    }
+  }
+  if (options.progress) std::fprintf(stderr, "\n");
+  int64_t objects = 0;
+  for (const File& file : files) {
+    FOVEA_RETURN_IF_ERROR(file.target->Finish());
+    (*report)["outputs"].push_back(file.path);
+    if (const auto* labels = dynamic_cast<LabelTarget*>(file.target.get())) objects += labels->objects();
+  }
+  if (options.labels) (*report)["objects"] = objects;
+  if (!options.overlay.empty()) (*report)["overlay"] = options.overlay;
+  for (const std::string& note : layout.notes) (*report)["notes"].push_back(note);
+  (*report)["strategy"] = plan.strategy;
+  (*report)["tiles"] = plan.tiles;
+  (*report)["samples"] = samples;
+  (*report)["threads"] = plan.threads;
+  (*report)["isa"] = plan.isa;
+  (*report)["seconds"] = Seconds() - start;
+  (*report)["measured_peak_bytes"] = PeakResidentBytes();
+  return OkStatus();
+}
+
+}  // namespace
+
+Status RunFile(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
+               nlohmann::ordered_json* report) {
+  bool label_overflow = false;
+  const Status status = RunOnce(model, options, input, output, DType::kUInt16, &label_overflow, report);
+  if (!label_overflow) return status;
+  // More than 65535 objects in a plane: once more into a 32-bit file, rather than numbers that wrap.
+  report->clear();
+  return RunOnce(model, options, input, output, DType::kFloat32, &label_overflow, report);
+}
+
+}  // namespace fovea::cli
