@@ -96,7 +96,8 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   Blocking b;
   b.blocks = CeilDiv(gather.group_out, 2 * tile.lanes);
   b.tile_pixels = gather.group_out <= tile.lanes ? 2 * tile.pixels : tile.pixels;
-  if (h.outputs <= 0 || w.outputs <= 0) return b;
+  const int64_t planes = gather.batches * gather.axis[0].outputs;
+  if (planes <= 0 || h.outputs <= 0 || w.outputs <= 0) return b;
 
   const int64_t pixel_bytes = gather.group_in * static_cast<int64_t>(sizeof(float));
   const int64_t wanted_px = std::max(8 * b.tile_pixels, kRowBytes / pixel_bytes / w.step);
@@ -104,8 +105,8 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   b.segment_px = CeilDiv(CeilDiv(w.outputs, b.segments), b.tile_pixels) * b.tile_pixels;
   b.segments = CeilDiv(w.outputs, b.segment_px);
 
-  const int64_t planes = gather.batches * gather.axis[0].outputs;
-  const int64_t row_bytes = gather.axis[0].taps * w.Span(std::min(b.segment_px, w.outputs)) * pixel_bytes;
+  const int64_t row_bytes =
+      std::max<int64_t>(gather.axis[0].taps, 1) * w.Span(std::min(b.segment_px, w.outputs)) * pixel_bytes;
   const int64_t fitting = (kInputBytes / row_bytes - (h.Span(1) - 1)) / h.step;
   b.rows = std::clamp<int64_t>(fitting, 1, h.outputs);
   const int64_t row_flops =

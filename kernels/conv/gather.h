@@ -21,8 +21,9 @@ struct GatherAxis {
   int64_t size = 1;  // of the source
 
   int64_t First(int64_t o) const { return o * step + start; }  // where tap 0 of output o reads
-  int64_t Lowest() const { return tap_step < 0 ? (taps - 1) * tap_step : 0; }
-  int64_t Highest() const { return tap_step > 0 ? (taps - 1) * tap_step : 0; }
+  // Of the taps, relative to tap 0. An axis may have no taps: a phase that only gets the bias.
+  int64_t Lowest() const { return tap_step < 0 && taps > 0 ? (taps - 1) * tap_step : 0; }
+  int64_t Highest() const { return tap_step > 0 && taps > 0 ? (taps - 1) * tap_step : 0; }
   // Source positions that `count` consecutive outputs span.
   int64_t Span(int64_t count) const { return (count - 1) * step + Highest() - Lowest() + 1; }
 };

@@ -6,7 +6,7 @@
 namespace fovea::kernels {
 
 std::span<const ConvTransposeKernel> ConvTransposeKernels() {
-  static const RowTable<ConvTransposeKernel, 16> table({ReferenceConvTransposeKernels()});
+  static const RowTable<ConvTransposeKernel, 16> table({DirectConvTransposeKernels(), ReferenceConvTransposeKernels()});
   return table.rows();
 }
 

@@ -6,6 +6,7 @@
 
 namespace fovea::kernels {
 
+std::span<const ConvTransposeKernel> DirectConvTransposeKernels();
 std::span<const ConvTransposeKernel> ReferenceConvTransposeKernels();
 
 }  // namespace fovea::kernels
