@@ -6,37 +6,16 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/elementwise/math-inl.h"
-#include "kernels/vector-inl.h"
+#include "kernels/elementwise/unary-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 
-template <UnaryFn kFn>
-HWY_NOINLINE void UnaryRow(const Activation& act, const float* src, int64_t src_step, float* dst, int64_t dst_step,
-                           int64_t n) {
-  const Floats d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  if (src_step == 1 && dst_step == 1) {
-    int64_t i = 0;
-    for (; i + lanes <= n; i += lanes) hn::StoreU(VecUnary<kFn>(d, act, hn::LoadU(d, src + i)), d, dst + i);
-    if (i < n) StoreFirst(VecUnary<kFn>(d, act, LoadFirst(src + i, n - i)), dst + i, n - i);
-    return;
-  }
-  HWY_ALIGN float buffer[hn::MaxLanes(d)] = {};
-  for (int64_t i = 0; i < n; i += lanes) {
-    const int64_t count = std::min(lanes, n - i);
-    for (int64_t k = 0; k < count; ++k) buffer[k] = src[(i + k) * src_step];
-    hn::Store(VecUnary<kFn>(d, act, hn::Load(d, buffer)), d, buffer);
-    for (int64_t k = 0; k < count; ++k) dst[(i + k) * dst_step] = buffer[k];
-  }
-}
-
 void Unary(const Activation& f, const UnaryArgs& args, int64_t unit_begin, int64_t unit_end, float*) {
   const Loop<2> loop = reference::UnaryLoop(args);
   const int last = loop.rank - 1;
-  const auto row = DispatchUnary(f.fn, []<UnaryFn kFn>() { return &UnaryRow<kFn>; });
+  const UnaryRowFn row = PickUnaryRow(f.fn);
   ForEachRow(loop, unit_begin, unit_end, [&](const int64_t* at, int64_t n, int64_t) {
     row(f, args.src.data + at[0], loop.strides[0][last], args.dst.data + at[1], loop.strides[1][last], n);
   });
