@@ -14,18 +14,20 @@ namespace HWY_NAMESPACE {
 namespace direct {
 
 PanelShape Panels(const ConvLayer& layer) {
-  return {TargetTile().lanes, layer.kernel[0] * layer.kernel[1] * layer.kernel[2] * (layer.in_channels / layer.groups),
+  return {TargetLanes(), layer.kernel[0] * layer.kernel[1] * layer.kernel[2] * (layer.in_channels / layer.groups),
           layer.out_channels / layer.groups};
 }
 
 bool Accepts(const ConvLayer&) { return true; }
 
 int64_t Units(const ConvLayer& layer, const ConvArgs& args) {
-  return BlockingOf(GatherOf(layer, args), TargetTile()).units;
+  const Gather g = GatherOf(layer, args);
+  return BlockingOf(g, DirectTiles::Shape(g)).units;
 }
 
 int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs& args) {
-  return BlockingOf(GatherOf(layer, args), TargetTile()).patch_floats;
+  const Gather g = GatherOf(layer, args);
+  return BlockingOf(g, DirectTiles::Shape(g)).patch_floats;
 }
 
 int64_t PackedFloats(const ConvLayer& layer) { return layer.groups * Panels(layer).group_floats(); }
@@ -39,8 +41,7 @@ void Pack(const ConvLayer& layer, const float* weights, const float* bias, float
 }
 
 void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
-  const Gather g = GatherOf(layer, args);
-  RunGather(g, BlockingOf(g, TargetTile()), unit_begin, unit_end, scratch);
+  RunGather<DirectTiles>(GatherOf(layer, args), unit_begin, unit_end, scratch);
 }
 
 }  // namespace direct

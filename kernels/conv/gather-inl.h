@@ -4,6 +4,13 @@
 // Tiles that touch the left or right border read a patch in scratch: the source columns that the tile spans, those
 // outside the source as zeros, gathered once a unit for all channel blocks. Rows outside the source are left out of the
 // tap ranges. Both depend on a pixel's place in the image alone.
+//
+// A Tiles type says what a register tile is:
+//   kJoinsTaps    whether a row of taps may be done as one run where it is contiguous
+//   kChannelwise  whether a block of outputs reads the same channels of the source (depthwise)
+//   Shape(g)      the tile for BlockingOf()
+//   Panels(g)     how the weights are packed
+//   Run(vectors, pixels, t)
 #if defined(FOVEA_KERNELS_CONV_GATHER_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef FOVEA_KERNELS_CONV_GATHER_INL_H_
 #undef FOVEA_KERNELS_CONV_GATHER_INL_H_
@@ -74,6 +81,7 @@ HWY_INLINE void FillPatch(const Gather& g, const Unit& u, int64_t group, PixelRa
 }
 
 // All rows and tiles of a unit for one group; `blocks` channel blocks.
+template <class Tiles>
 HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int64_t group, const PanelShape& shape,
                          TileArgs t, float* HWY_RESTRICT scratch) {
   const GatherAxis& d = g.axis[0];
@@ -110,9 +118,9 @@ HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int6
         const PixelRange cols = TileAt(u.cols, tiles, i);
         const int64_t pixels = cols.end - cols.begin;
         const bool patched = TouchesBorder(w, cols);
-        const bool flat = w.taps == 1 || (patched ? w.tap_step == 1 : dense);
+        const bool flat = Tiles::kJoinsTaps && (w.taps == 1 || (patched ? w.tap_step == 1 : dense));
         t.runs = flat ? 1 : w.taps;
-        t.run = flat ? w.taps * g.group_in : g.group_in;
+        t.run = Tiles::kChannelwise ? 1 : flat ? w.taps * g.group_in : g.group_in;
         if (patched) {
           const int64_t row_floats = w.Span(pixels) * g.group_in;
           t.src = patch;
@@ -130,12 +138,13 @@ HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int6
           t.tap_w = w.tap_step * g.src_strides[kW];
           t.pixel = w.step * g.src_strides[kW];
         }
+        if (Tiles::kChannelwise) t.origin += channel;
         t.dst = g.dst + (dst_base + row * g.dst_strides[kH] + cols.begin * g.dst_strides[kW] + channel);
         if (g.residual != nullptr) {
           t.residual = g.residual +
                        (residual_base + row * g.residual_strides[kH] + cols.begin * g.residual_strides[kW] + channel);
         }
-        TileFor(vectors, pixels)(t);
+        Tiles::Run(vectors, pixels, t);
       }
     }
   }
@@ -162,8 +171,10 @@ HWY_INLINE void ActivateUnit(const Gather& g, const Blocking& b, const Unit& u, 
   row.run(g.act, args, 0, row.units(g.act, args), scratch);
 }
 
-HWY_INLINE void RunGather(const Gather& g, const Blocking& b, int64_t unit_begin, int64_t unit_end, float* scratch) {
-  const PanelShape shape = {TargetTile().lanes, g.TapProduct(), g.group_out};
+template <class Tiles>
+HWY_INLINE void RunGather(const Gather& g, int64_t unit_begin, int64_t unit_end, float* scratch) {
+  const Blocking b = BlockingOf(g, Tiles::Shape(g));
+  const PanelShape shape = Tiles::Panels(g);
   TileArgs t = {};
   bool activate_after = false;
   SetActivation(g.act, &t, &activate_after);
@@ -171,9 +182,9 @@ HWY_INLINE void RunGather(const Gather& g, const Blocking& b, int64_t unit_begin
   t.residual_pixel = g.residual_strides[kW];
   t.taps_h = g.axis[1].taps;
   const UnaryKernel* activation = activate_after ? Pick(UnaryKernels(), g.act, kTargetIsa) : nullptr;
-  for (int64_t index = unit_begin; index < unit_end; ++index) {
+  for (int64_t index = unit_begin; index < std::min(unit_end, b.units); ++index) {
     const Unit u = UnitAt(g, b, index);
-    for (int64_t group = 0; group < g.groups; ++group) RunGroup(g, b, u, group, shape, t, scratch);
+    for (int64_t group = 0; group < g.groups; ++group) RunGroup<Tiles>(g, b, u, group, shape, t, scratch);
     if (activation != nullptr) ActivateUnit(g, b, u, shape, *activation, scratch);
   }
 }

@@ -30,7 +30,7 @@ inline constexpr int64_t kTilePixels = 12;
 inline constexpr int64_t kTilePixels = 6;
 #endif
 
-HWY_INLINE TileShape TargetTile() { return {static_cast<int64_t>(hn::Lanes(Floats())), kTilePixels}; }
+HWY_INLINE int64_t TargetLanes() { return static_cast<int64_t>(hn::Lanes(Floats())); }
 
 // Activations that are fused in registers; others are a pass of the elementwise row over what was written.
 enum class Fused { kNone, kClip, kLeaky };
@@ -149,6 +149,14 @@ HWY_INLINE TileFunction TileFor(int64_t vectors, int64_t pixels) {
   return vectors == 2 ? TileOf<2>(pixels, std::make_integer_sequence<int, kTilePixels>())
                       : TileOf<1>(pixels, std::make_integer_sequence<int, 2 * kTilePixels>());
 }
+
+struct DirectTiles {
+  static constexpr bool kJoinsTaps = true;
+  static constexpr bool kChannelwise = false;
+  static HWY_INLINE TileShape Shape(const Gather&) { return {TargetLanes(), kTilePixels}; }
+  static HWY_INLINE PanelShape Panels(const Gather& g) { return {TargetLanes(), g.TapProduct(), g.group_out}; }
+  static HWY_INLINE void Run(int64_t vectors, int64_t pixels, const TileArgs& t) { TileFor(vectors, pixels)(t); }
+};
 
 // What of `act` a tile does in registers; *after is what is left for a pass of its own.
 HWY_INLINE void SetActivation(const Activation& act, TileArgs* t, bool* after) {

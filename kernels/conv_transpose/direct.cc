@@ -26,7 +26,8 @@ bool Accepts(const ConvTransposeLayer&) { return true; }
 int64_t Units(const ConvTransposeLayer& layer, const ConvArgs& args) {
   int64_t units = 0;
   ForEachPhase(layer, [&](const Phase& phase) HWY_ATTR {
-    units = std::max(units, BlockingOf(PhaseGather(layer, args, phase), TargetTile()).units);
+    const Gather g = PhaseGather(layer, args, phase);
+    units = std::max(units, BlockingOf(g, DirectTiles::Shape(g)).units);
   });
   return units;
 }
@@ -34,7 +35,8 @@ int64_t Units(const ConvTransposeLayer& layer, const ConvArgs& args) {
 int64_t ScratchFloats(const ConvTransposeLayer& layer, const ConvArgs& args) {
   int64_t floats = 0;
   ForEachPhase(layer, [&](const Phase& phase) HWY_ATTR {
-    floats = std::max(floats, BlockingOf(PhaseGather(layer, args, phase), TargetTile()).patch_floats);
+    const Gather g = PhaseGather(layer, args, phase);
+    floats = std::max(floats, BlockingOf(g, DirectTiles::Shape(g)).patch_floats);
   });
   return floats;
 }
@@ -42,7 +44,7 @@ int64_t ScratchFloats(const ConvTransposeLayer& layer, const ConvArgs& args) {
 int64_t PackedFloats(const ConvTransposeLayer& layer) {
   int64_t floats = 0;
   ForEachPhase(layer, [&](const Phase& phase) HWY_ATTR {
-    floats += layer.groups * PhasePanels(layer, phase, TargetTile().lanes).group_floats();
+    floats += layer.groups * PhasePanels(layer, phase, TargetLanes()).group_floats();
   });
   return floats;
 }
@@ -52,7 +54,7 @@ void Pack(const ConvTransposeLayer& layer, const float* weights, const float* bi
   const int64_t group_in = layer.in_channels / layer.groups;
   int64_t index = 0;
   ForEachPhase(layer, [&](const Phase& phase) HWY_ATTR {
-    const PanelShape shape = PhasePanels(layer, phase, TargetTile().lanes);
+    const PanelShape shape = PhasePanels(layer, phase, TargetLanes());
     const auto row_of = [&](int64_t row) { return phase.TapAt(layer, row / group_in) * group_in + row % group_in; };
     for (int64_t i = 0; i < layer.groups * shape.blocks(); ++i, ++index) {
       if (index % parts != part) continue;
@@ -68,10 +70,8 @@ void Run(const ConvTransposeLayer& layer, const ConvArgs& args, int64_t unit_beg
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
     ConvArgs phase_args = args;
     ForEachPhase(layer, [&](const Phase& phase) HWY_ATTR {
-      const Gather g = PhaseGather(layer, phase_args, phase);
-      const Blocking blocking = BlockingOf(g, TargetTile());
-      if (unit < blocking.units) RunGather(g, blocking, unit, unit + 1, scratch);
-      phase_args.packed += layer.groups * PhasePanels(layer, phase, TargetTile().lanes).group_floats();
+      RunGather<DirectTiles>(PhaseGather(layer, phase_args, phase), unit, unit + 1, scratch);
+      phase_args.packed += layer.groups * PhasePanels(layer, phase, TargetLanes()).group_floats();
     });
   }
 }
