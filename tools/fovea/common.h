@@ -2,12 +2,12 @@
 #ifndef FOVEA_TOOLS_FOVEA_COMMON_H_
 #define FOVEA_TOOLS_FOVEA_COMMON_H_
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "runtime/include/fovea/session.h"
 #include "tools/cli/args.h"
+#include "tools/cli/describe.h"
 
 namespace fovea::cli {
 
@@ -23,12 +23,6 @@ struct ExecutionOptions {
 
 // Reads FOVEA_ISA as the runtime will, and refuses a word it would ignore.
 Status CheckIsaEnvironment();
-
-// "byxc 1x512x512x1", with the rules of open axes in words: "y: any multiple of 16".
-std::string DescribeSpec(const TensorSpec& spec);
-std::string DescribeRule(const SizeRule& rule);
-nlohmann::ordered_json SpecToJson(const TensorSpec& spec);
-std::string Join(const std::vector<int64_t>& dims, const char* separator = "x");
 
 // Sizes of all inputs for one spatial size {D, H, W}; axes that the rules fix keep their size. Fails when D, H, W does
 // not fit.

@@ -12,33 +12,6 @@ void Line(const char* label, const std::string& text) {
   if (!text.empty()) std::printf("%-16s %s\n", label, text.c_str());
 }
 
-std::string DescribeField(const ReceptiveField& field) {
-  std::string text;
-  for (size_t i = 0; i < field.sides.size(); ++i) {
-    const ReceptiveField::Axis& side = field.sides[i];
-    text += (text.empty() ? "" : ", ") + std::string(1, field.axes[i]) + " ";
-    text += side.unbounded ? "the whole axis"
-                           : std::to_string(side.before) + " before, " + std::to_string(side.after) + " after";
-    if (side.scale_numerator != side.scale_denominator) {
-      text += " (scale " + std::to_string(side.scale_numerator) + "/" + std::to_string(side.scale_denominator) + ")";
-    }
-  }
-  return text;
-}
-
-nlohmann::ordered_json FieldToJson(const Model& model, const ReceptiveField& field) {
-  nlohmann::ordered_json json = {{"input", model.inputs()[static_cast<size_t>(field.input)].name},
-                                 {"output", model.outputs()[static_cast<size_t>(field.output)].name},
-                                 {"axes", field.axes}};
-  for (const ReceptiveField::Axis& side : field.sides) {
-    json["sides"].push_back({{"before", side.before},
-                             {"after", side.after},
-                             {"unbounded", side.unbounded},
-                             {"scale", {side.scale_numerator, side.scale_denominator}}});
-  }
-  return json;
-}
-
 void Print(const Model& model, const ModelInfo& info, const std::vector<std::vector<int64_t>>& sizes,
            const std::vector<OperatorInfo>& operators, const std::vector<ReceptiveField>& fields, bool list_operators) {
   Line("name", info.name);
@@ -58,14 +31,7 @@ void Print(const Model& model, const ModelInfo& info, const std::vector<std::vec
   std::string at;
   for (const auto& size : sizes) at += (at.empty() ? "" : ", ") + Join(size);
   Line("arithmetic", gflop + at);
-  for (const ReceptiveField& field : fields) {
-    std::string label = DescribeField(field);
-    if (model.inputs().size() > 1 || model.outputs().size() > 1) {
-      label = "of '" + model.outputs()[static_cast<size_t>(field.output)].name + "' in '" +
-              model.inputs()[static_cast<size_t>(field.input)].name + "': " + label;
-    }
-    Line("receptive field", label + " px");
-  }
+  for (const ReceptiveField& field : fields) Line("receptive field", DescribeField(model, field) + " px");
   Line("self-test", model.self_tests().empty() ? "none" : "yes (fovea test)");
   Line("file", HumanBytes(info.file_bytes) + ", content hash " + info.content_hash);
   if (!list_operators) return;
