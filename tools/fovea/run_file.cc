@@ -101,8 +101,10 @@ Status WriteOverlay(const RunOptions& options, const Layout& layout, const std::
   std::vector<float> grey;
   FOVEA_RETURN_IF_ERROR(source->ReadPlane(0, 0, &grey));
   std::vector<int32_t> labels(static_cast<size_t>(rows * cols));
-  formats::LabelMask(values, rows, cols, static_cast<float>(options.threshold), labels);
-  return formats::WriteOverlayPng(options.overlay, grey, labels, rows, cols);
+  FOVEA_RETURN_IF_ERROR(formats::LabelMask(values.data(), rows, cols, static_cast<float>(options.threshold),
+                                           formats::Connectivity::kFour, labels.data())
+                            .status());
+  return formats::WriteOverlayPng(options.overlay, grey.data(), labels.data(), rows, cols);
 }
 
 void ShowProgress(int64_t sample, int64_t samples, int64_t tile, int64_t tiles, double start) {

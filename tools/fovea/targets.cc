@@ -59,8 +59,8 @@ Status LabelTarget::End() {
   for (int64_t z = 0; z < planes; ++z) {
     for (int64_t c = 0; c < channels_; ++c) {
       float* plane = values_.data() + (z * channels_ + c) * plane_pixels;
-      const int64_t count =
-          formats::LabelMask({plane, static_cast<size_t>(plane_pixels)}, rows_, cols_, threshold_, labels);
+      FOVEA_ASSIGN_OR_RETURN(const int32_t count, formats::LabelMask(plane, rows_, cols_, threshold_,
+                                                                     formats::Connectivity::kFour, labels.data()));
       objects_ += count;
       if (count > max_label_) {
         overflowed_ = true;

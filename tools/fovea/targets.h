@@ -47,8 +47,8 @@ class MaskTarget : public FileTarget {
   std::vector<float> block_;
 };
 
-// Connected components (8 neighbours) of what is above the threshold, numbered from 1, plane by plane. Holds the
-// sample.
+// Connected components (4 neighbours: objects parted by a one-pixel line stay apart) of what is above the threshold,
+// numbered from 1, plane by plane. Holds the sample.
 class LabelTarget : public FileTarget {
  public:
   // max_label: kUnsupported when a plane has more objects, since a file's type could not hold their numbers.
