@@ -1,0 +1,182 @@
+// Every file of ../shared/images gives the pixels that independent readers saw (decoded.json), or is refused for the
+// reason listed here.
+#include <zlib.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "tests/formats/image/image_test_util.h"
+
+namespace fovea::formats {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Expectation {
+  std::string shape, dtype, crc;  // crc is empty where no independent reader could decode the file
+};
+
+// The value of `key` in one flat JSON object: a string without quotes, or a list without spaces.
+std::string JsonValue(const std::string& object, const std::string& key) {
+  const size_t at = object.find("\"" + key + "\":");
+  if (at == std::string::npos) return {};
+  const size_t from = object.find_first_of("\"[", at + key.size() + 3);
+  const size_t to = object.find(object[from] == '[' ? ']' : '"', from + 1);
+  std::string value = object.substr(from + 1, to - from - 1);
+  value.erase(std::remove_if(value.begin(), value.end(), [](char c) { return c == ' ' || c == '\n'; }), value.end());
+  return value;
+}
+
+std::map<std::string, Expectation> ReadExpectations(const fs::path& json) {
+  const std::vector<uint8_t> bytes = FileBytes(json.string());
+  const std::string text(bytes.begin(), bytes.end());
+  std::map<std::string, Expectation> expectations;
+  size_t at = 1;
+  while ((at = text.find('"', at)) != std::string::npos) {
+    const size_t name_end = text.find('"', at + 1);
+    const size_t open = text.find('{', name_end), close = text.find('}', open);
+    const std::string object = text.substr(open, close - open);
+    expectations[text.substr(at + 1, name_end - at - 1)] = {JsonValue(object, "decoded_shape"),
+                                                            JsonValue(object, "decoded_dtype"),
+                                                            JsonValue(object, "crc32_of_raw_le_c_order")};
+    at = close;
+  }
+  return expectations;
+}
+
+// Files that fovea refuses, with the words of the sentence that name the reason.
+const std::map<std::string, std::string> kRefused = {
+    {"t1_crop.nii.gz", "gzip-compressed"},
+    {"hpredict-1c-12b.tiff", ""},
+};
+
+std::vector<fs::path> Corpora() {
+  const fs::path root = fs::path(FOVEA_SHARED_DIR) / "images";
+  return {root / "microscopy", root / "tiff-variants" / "image-js", root / "tiff-variants" / "image-tiff"};
+}
+
+bool HaveCorpora() { return fs::exists(Corpora()[0] / "decoded.json"); }
+
+int64_t Product(const std::string& shape) {
+  int64_t product = 1;
+  for (size_t at = 0; at < shape.size();) {
+    const size_t end = std::min(shape.find(',', at), shape.size());
+    product *= std::stoll(shape.substr(at, end - at));
+    at = end + 1;
+  }
+  return product;
+}
+
+TEST(Corpus, EveryFileHasTheExpectedPixels) {
+  if (!HaveCorpora()) GTEST_SKIP() << "../shared/images is absent";
+  int compared = 0, opened = 0, refused = 0;
+  for (const fs::path& folder : Corpora()) {
+    for (const auto& [name, expected] : ReadExpectations(folder / "decoded.json")) {
+      SCOPED_TRACE(name);
+      const std::string path = (folder / name).string();
+      auto reader = OpenImage(path);
+      std::vector<uint8_t> pixels;
+      Status status = reader.status();
+      if (reader.ok()) {
+        auto whole = ReadWhole(**reader);
+        status = whole.status();
+        if (whole.ok()) pixels = std::move(*whole);
+      }
+      if (!status.ok()) {
+        ++refused;
+        const auto listed = kRefused.find(name);
+        EXPECT_TRUE(listed != kRefused.end() && status.message().find(listed->second) != std::string::npos)
+            << status.message();
+        EXPECT_NE(status.message().find(name), std::string::npos) << status.message();
+        continue;
+      }
+      ++opened;
+      EXPECT_EQ(kRefused.count(name), 0u) << "is readable now";
+      const ImageInfo& info = (*reader)->info();
+      EXPECT_FALSE(info.format.empty());
+      if (expected.crc.empty()) continue;
+      EXPECT_EQ(info.plane_count() * info.y * info.x, Product(expected.shape)) << info.axes;
+      EXPECT_EQ(expected.dtype == "bool" ? "uint8" : expected.dtype, DTypeName(info.dtype));
+      char crc[16];
+      std::snprintf(crc, sizeof crc, "%08lx", crc32(0, pixels.data(), static_cast<uInt>(pixels.size())));
+      EXPECT_EQ(expected.crc, crc) << info.format << " " << info.axes;
+      ++compared;
+    }
+  }
+  RecordProperty("compared", compared);
+  std::printf("%d files opened, %d compared by CRC, %d refused\n", opened, compared, refused);
+  EXPECT_GE(compared, 120);
+}
+
+TEST(Corpus, RegionsAreCropsOfTheWhole) {
+  if (!HaveCorpora()) GTEST_SKIP() << "../shared/images is absent";
+  std::mt19937 random(7);
+  const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
+  for (const fs::path& folder : Corpora()) {
+    for (const auto& [name, expected] : ReadExpectations(folder / "decoded.json")) {
+      if (kRefused.count(name) != 0) continue;
+      SCOPED_TRACE(name);
+      auto reader = OpenImage((folder / name).string());
+      ASSERT_OK(reader.status());
+      const ImageInfo info = (*reader)->info();
+      const auto element = static_cast<int64_t>(DTypeBytes(info.dtype));
+      for (int round = 0; round < 12; ++round) {
+        const int64_t t = below(info.t), z = below(info.z), c = below(info.c);
+        std::vector<uint8_t> plane(static_cast<size_t>(info.y * info.x * element));
+        ASSERT_OK((*reader)->Read({t, z, c, 0, 0, info.y, info.x}, plane.data()));
+        if (round % 4 == 3) (*reader)->SetCacheBytes(0);
+        const int64_t y = below(info.y), x = below(info.x);
+        const int64_t h = 1 + below(info.y - y), w = 1 + below(info.x - x);
+        std::vector<uint8_t> part(static_cast<size_t>(h * w * element));
+        ASSERT_OK((*reader)->Read({t, z, c, y, x, h, w}, part.data()));
+        for (int64_t row = 0; row < h; ++row) {
+          ASSERT_TRUE(std::equal(part.begin() + row * w * element, part.begin() + (row + 1) * w * element,
+                                 plane.begin() + ((y + row) * info.x + x) * element))
+              << info.axes << " row " << row << " of " << h << "x" << w << " at " << y << "," << x;
+        }
+      }
+      std::vector<uint8_t> one(8);
+      EXPECT_FALSE((*reader)->Read({0, 0, 0, info.y, 0, 1, 1}, one.data()).ok());
+      EXPECT_FALSE((*reader)->Read({0, 0, info.c, 0, 0, 1, 1}, one.data()).ok());
+      EXPECT_FALSE((*reader)->Read({-1, 0, 0, 0, 0, 1, 1}, one.data()).ok());
+      EXPECT_FALSE((*reader)->Read({0, 0, 0, 0, 1, 1, info.x}, one.data()).ok());
+    }
+  }
+}
+
+TEST(Corpus, ReadAsFloatInterleavesChannels) {
+  if (!HaveCorpora()) GTEST_SKIP() << "../shared/images is absent";
+  auto reader = OpenImage((Corpora()[0] / "hela-cells.tif").string());
+  ASSERT_OK(reader.status());
+  const ImageInfo& info = (*reader)->info();
+  ASSERT_EQ(info.c, 3);
+  std::vector<float> pixels(static_cast<size_t>(info.y * info.x * 3));
+  for (int64_t c = 0; c < 3; ++c) ASSERT_OK(ReadAsFloat(**reader, {0, 0, c, 0, 0, info.y, info.x}, &pixels[static_cast<size_t>(c)], 3));
+  const auto whole = ReadWhole(**reader);
+  ASSERT_OK(whole.status());
+  const auto* stored = reinterpret_cast<const uint16_t*>((*whole).data());
+  for (size_t i = 0; i < pixels.size(); ++i) ASSERT_EQ(pixels[i], static_cast<float>(stored[i]));
+}
+
+// Depths that no reference reader decodes: their files are counting sequences or share values with a known sibling.
+TEST(Corpus, OddBitDepthsMatchTheirSequence) {
+  if (!HaveCorpora()) GTEST_SKIP() << "../shared/images is absent";
+  const fs::path folder = Corpora()[2];
+  for (const char* name : {"seq__seq-1c-4b-fb92dcae.tiff", "seq__seq-1c-5b-73098d17.tiff", "seq__seq-1c-7b-9c61ba70.tiff",
+                           "seq__seq-1c-12b-47c39b31.tiff", "seq__seq-1c-14b-e883657f.tiff",
+                           "seq__seq-1c-24b-072a9dc9.tiff", "seq__seq-3c-12b-planar-e29e8e25.tiff",
+                           "seq__seq-3c-12b-contig-e6f40b4a.tiff"}) {
+    SCOPED_TRACE(name);
+    auto reader = OpenImage((folder / name).string());
+    ASSERT_OK(reader.status());
+    const ImageInfo& info = (*reader)->info();
+    std::vector<float> pixels(static_cast<size_t>(info.y * info.x));
+    ASSERT_OK(ReadAsFloat(**reader, {0, 0, 0, 0, 0, info.y, info.x}, pixels.data(), 1));
+    for (size_t i = 1; i < 16; ++i) std::printf("%g ", static_cast<double>(pixels[i]));
+    std::printf("... %g %s\n", static_cast<double>(pixels.back()), info.axes.c_str());
+  }
+}
+
+}  // namespace
+}  // namespace fovea::formats
