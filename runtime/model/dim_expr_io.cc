@@ -95,19 +95,20 @@ struct Printer {
   // In brackets where a sum would be taken apart by what surrounds it.
   std::string Operand(const DimExpr& e) const {
     const std::string text = Text(e);
-    return N(e).terms.size() + (N(e).constant != 0 ? 1 : 0) > 1 ? "(" + text + ")" : text;
+    return N(e).terms.size() + (N(e).constant != 0 ? 1 : 0) > 1 ? std::string("(") + text + ")" : text;
   }
   std::string Atom(const DimAtom& atom) const {
     switch (atom.op) {
       case DimOp::kInputDim: return Input(atom.i) + "." + std::to_string(atom.j);
       case DimOp::kInputValue: return Element(atom);
       case DimOp::kMultiply: return Operand(atom.a) + "*" + Operand(atom.b);
-      case DimOp::kFloorDiv: return "floor(" + Operand(atom.a) + "/" + Operand(atom.b) + ")";
-      case DimOp::kMin: return "min(" + Text(atom.a) + "," + Text(atom.b) + ")";
-      case DimOp::kMax: return "max(" + Text(atom.a) + "," + Text(atom.b) + ")";
-      case DimOp::kIsEqual: return "(" + Text(atom.a) + "==" + Text(atom.b) + ")";
-      case DimOp::kScale: return "floor(" + Operand(atom.a) + "*" + Number(std::bit_cast<double>(atom.i)) + ")";
-      case DimOp::kScaleByInput: return "floor(" + Operand(atom.a) + "*" + Element(atom) + ")";
+      case DimOp::kFloorDiv: return std::string("floor(") + Operand(atom.a) + "/" + Operand(atom.b) + ")";
+      case DimOp::kMin: return std::string("min(") + Text(atom.a) + "," + Text(atom.b) + ")";
+      case DimOp::kMax: return std::string("max(") + Text(atom.a) + "," + Text(atom.b) + ")";
+      case DimOp::kIsEqual: return std::string("(") + Text(atom.a) + "==" + Text(atom.b) + ")";
+      case DimOp::kScale:
+        return std::string("floor(") + Operand(atom.a) + "*" + Number(std::bit_cast<double>(atom.i)) + ")";
+      case DimOp::kScaleByInput: return std::string("floor(") + Operand(atom.a) + "*" + Element(atom) + ")";
       default: return "?";
     }
   }
@@ -116,7 +117,10 @@ struct Printer {
     std::string text;
     for (const DimTerm& t : N(e).terms) {
       std::string term;
-      for (const DimAtomPtr& f : t.factors) term += (term.empty() ? "" : "*") + Atom(*f);
+      for (const DimAtomPtr& f : t.factors) {
+        if (!term.empty()) term += "*";
+        term += Atom(*f);
+      }
       if (t.coefficient == -1) {
         text += "-";
       } else {
@@ -126,7 +130,8 @@ struct Printer {
       text += term;
     }
     if (N(e).constant == 0 && !text.empty()) return text;
-    return text + (N(e).constant > 0 && !text.empty() ? "+" : "") + std::to_string(N(e).constant);
+    if (N(e).constant > 0 && !text.empty()) text += "+";
+    return text + std::to_string(N(e).constant);
   }
 };
 

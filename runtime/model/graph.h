@@ -1,7 +1,7 @@
 // Graph: a model in memory, as it stands in a .fov file: portable, channels last, no packing, no kernel choice.
 //
 // Values are numbered; nodes are in an order in which every value is produced before it is read. A verified Graph
-// (verify.h) is what the planner and the executors rely on.
+// (VerifyGraph in model_file.h) is what the planner and the executors rely on.
 #ifndef FOVEA_RUNTIME_MODEL_GRAPH_H_
 #define FOVEA_RUNTIME_MODEL_GRAPH_H_
 

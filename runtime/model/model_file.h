@@ -1,8 +1,8 @@
 // Reading .fov files: map, check, decode. The layout is written down in model.fbs.
 //
 // Models come from strangers: magic, version, section bounds, content hash, the FlatBuffers verifier, then the semantic
-// checks of verify.h. Nothing is allocated from a number in the file before that number is checked against the file's
-// size.
+// checks of VerifyGraph. Nothing is allocated from a number in the file before that number is checked against the
+// file's size.
 #ifndef FOVEA_RUNTIME_MODEL_MODEL_FILE_H_
 #define FOVEA_RUNTIME_MODEL_MODEL_FILE_H_
 

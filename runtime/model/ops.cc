@@ -35,7 +35,10 @@ template <class List>
 requires requires(const List& l) { l.begin(); }
 std::string Text(const List& values) {
   std::string text;
-  for (const auto& v : values) text += (text.empty() ? "" : ",") + Text(v);
+  for (const auto& v : values) {
+    if (!text.empty()) text += ",";
+    text += Text(v);
+  }
   return text;
 }
 

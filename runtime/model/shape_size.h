@@ -82,7 +82,10 @@ using SizeList = std::vector<S>;
 template <class S>
 std::string SizesText(const SizeList<S>& sizes) {
   std::string text;
-  for (const S& s : sizes) text += (text.empty() ? "" : "x") + s.ToString();
+  for (const S& s : sizes) {
+    if (!text.empty()) text += "x";
+    text += s.ToString();
+  }
   return text.empty() ? "a single number" : text;
 }
 
