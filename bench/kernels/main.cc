@@ -1,8 +1,9 @@
 // Times every row of the convolution tables over the layers of the benchmark networks.
 //
-// usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--filter TEXT] [--picks] [--json]
+// usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--rows N] [--filter TEXT] [--picks] [--json]
 // --isa takes rows of one instruction set only; --filter takes lines whose network, shape or kernel contains TEXT;
-// --picks leaves out rows that would not be chosen. The peak is measured in the same run, on one thread and times N.
+// --rows shortens images to N rows, as in a band that stays in the cache; --picks leaves out rows that would not be
+// chosen. The peak is measured in the same run, on one thread and times N.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -29,6 +30,7 @@ struct Options {
   const char* isa = nullptr;
   int threads = 1;
   int repeat = 5;
+  int64_t rows = 0;
   std::string filter;
   bool picks = false;
   bool json = false;
@@ -219,8 +221,9 @@ class Bench {
 };
 
 int Usage() {
-  std::fprintf(stderr,
-               "usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--filter TEXT] [--picks] [--json]\n");
+  std::fprintf(
+      stderr,
+      "usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--rows N] [--filter TEXT] [--picks] [--json]\n");
   return 2;
 }
 
@@ -241,6 +244,8 @@ int Main(int argc, char** argv) {
       options.threads = std::max(1, std::atoi(argv[++i]));
     } else if (flag == "--repeat") {
       options.repeat = std::max(1, std::atoi(argv[++i]));
+    } else if (flag == "--rows") {
+      options.rows = std::max(1, std::atoi(argv[++i]));
     } else if (flag == "--filter") {
       options.filter = argv[++i];
     } else {
@@ -255,7 +260,8 @@ int Main(int argc, char** argv) {
     std::printf("%-14s %-30s %-30s %9s %9s %8s %7s\n", "network", "layer", "kernel (* the pick)", "min ms", "median",
                 "GFLOP/s", "peak");
   }
-  for (const Layer& l : Layers()) {
+  for (Layer l : Layers()) {
+    if (options.rows > 0) l.rows = std::min(l.rows, options.rows);
     const Case c = CaseOf(l);
     if (l.transposed) {
       bench.Time<kernels::ConvTransposeKernel, kernels::ConvTransposeLayer>(l, c, kernels::ConvTransposeKernels());

@@ -65,7 +65,7 @@ HWY_INLINE TileFunction TileOf(int64_t pixels, std::integer_sequence<int, kWidth
 }
 
 struct Tiles {
-  static constexpr bool kJoinsTaps = false;
+  static HWY_INLINE bool JoinsTaps(const Gather&) { return false; }
   static constexpr bool kChannelwise = true;
   static HWY_INLINE TileShape Shape(const Gather&) { return {TargetLanes(), kPixels}; }
   static HWY_INLINE PanelShape Panels(const Gather& g) {

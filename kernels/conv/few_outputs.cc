@@ -149,7 +149,8 @@ HWY_INLINE TileFunction TileOfOutputs(int64_t pixels) {
 }
 
 struct Tiles {
-  static constexpr bool kJoinsTaps = false;
+  // Where vectors don't end in the middle of a tap, joined taps give every lane the same channels.
+  static HWY_INLINE bool JoinsTaps(const Gather& g) { return g.group_in % TargetLanes() == 0; }
   static constexpr bool kChannelwise = false;
   // BlockingOf() doubles the pixels where the outputs fit into one vector, as they do here.
   static HWY_INLINE TileShape Shape(const Gather& g) {

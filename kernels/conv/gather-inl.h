@@ -6,7 +6,7 @@
 // tap ranges. Both depend on a pixel's place in the image alone.
 //
 // A Tiles type says what a register tile is:
-//   kJoinsTaps    whether a row of taps may be done as one run where it is contiguous
+//   JoinsTaps(g)  whether a row of taps may be done as one run where it is contiguous
 //   kChannelwise  whether a block of outputs reads the same channels of the source (depthwise)
 //   Shape(g)      the tile for BlockingOf()
 //   Panels(g)     how the weights are packed
@@ -87,13 +87,13 @@ HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int6
   const GatherAxis& d = g.axis[0];
   const GatherAxis& h = g.axis[1];
   const GatherAxis& w = g.axis[2];
-  const int64_t tiles = TileCount(u.cols, b.tile_pixels);
+  const TileCuts tiles(u.cols, b.tile_pixels);
   const int64_t row_lowest = h.First(u.rows.begin) + h.Lowest();
   const int64_t row_count = h.Span(u.rows.end - u.rows.begin);
   const int64_t patch_floats = d.taps * row_count * w.Span(b.tile_pixels) * g.group_in;
   float* patch = scratch;
-  for (int64_t i = 0; i < tiles; ++i) {
-    const PixelRange cols = TileAt(u.cols, tiles, i);
+  for (int64_t i = 0; i < tiles.count; ++i) {
+    const PixelRange cols = tiles.At(i);
     if (!TouchesBorder(w, cols)) continue;
     FillPatch(g, u, group, cols, row_lowest, row_count, patch);
     patch += patch_floats;
@@ -104,6 +104,7 @@ HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int6
   const int64_t residual_base =
       u.batch * g.residual_strides[kN] + u.plane * g.residual_strides[kD] + group * g.group_out;
   const bool dense = w.tap_step == 1 && g.src_strides[kW] == g.group_in;
+  const bool joins = Tiles::JoinsTaps(g);
   t.d = ValidTaps(d, u.plane);
   for (int64_t block = u.block_begin; block < u.block_end; ++block) {
     const int64_t width = shape.block_width(block);
@@ -114,11 +115,11 @@ HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int6
     for (int64_t row = u.rows.begin; row < u.rows.end; ++row) {
       t.h = ValidTaps(h, row);
       patch = scratch;
-      for (int64_t i = 0; i < tiles; ++i) {
-        const PixelRange cols = TileAt(u.cols, tiles, i);
+      for (int64_t i = 0; i < tiles.count; ++i) {
+        const PixelRange cols = tiles.At(i);
         const int64_t pixels = cols.end - cols.begin;
         const bool patched = TouchesBorder(w, cols);
-        const bool flat = Tiles::kJoinsTaps && (w.taps == 1 || (patched ? w.tap_step == 1 : dense));
+        const bool flat = joins && (w.taps == 1 || (patched ? w.tap_step == 1 : dense));
         t.runs = flat ? 1 : w.taps;
         t.run = Tiles::kChannelwise ? 1 : flat ? w.taps * g.group_in : g.group_in;
         if (patched) {

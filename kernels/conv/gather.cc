@@ -36,11 +36,36 @@ void JoinRows(Gather& g) {
   for (int a = 0; a < 3; ++a) g.axis[a].outputs = g.axis[a].size = dims[a + 1];
 }
 
-int64_t BorderTiles(const GatherAxis& axis, PixelRange range, int64_t tile_pixels) {
-  const int64_t tiles = TileCount(range, tile_pixels);
-  int64_t count = 0;
-  for (int64_t i = 0; i < tiles; ++i) count += TouchesBorder(axis, TileAt(range, tiles, i)) ? 1 : 0;
-  return count;
+// How many of the pieces At(0) .. At(count - 1) of a row touch a border: those up to some piece on the left, and those
+// from some piece on on the right; the ones in between, of which there may be many, are not looked at.
+template <class At>
+void BorderPieces(const GatherAxis& axis, int64_t count, const At& at, int64_t* left, int64_t* right) {
+  *left = 0;
+  while (*left < count && TouchesBorder(axis, at(*left))) ++*left;
+  *right = count;
+  while (*right > *left && TouchesBorder(axis, at(*right - 1))) --*right;
+}
+
+// The most border tiles that a segment has.
+int64_t BorderTiles(const GatherAxis& axis, const Blocking& b) {
+  const auto segment_at = [&](int64_t s) {
+    return PixelRange{s * b.segment_px, std::min((s + 1) * b.segment_px, axis.outputs)};
+  };
+  int64_t left_segments = 0;
+  int64_t right_segments = 0;
+  BorderPieces(axis, b.segments, segment_at, &left_segments, &right_segments);
+  int64_t most = 0;
+  for (int64_t s = 0; s < b.segments; ++s) {
+    if (s == left_segments) s = right_segments;
+    if (s == b.segments) break;
+    const TileCuts tiles(segment_at(s), b.tile_pixels);
+    int64_t left = 0;
+    int64_t right = 0;
+    BorderPieces(
+        axis, tiles.count, [&](int64_t i) { return tiles.At(i); }, &left, &right);
+    most = std::max(most, left + tiles.count - right);
+  }
+  return most;
 }
 
 }  // namespace
@@ -100,7 +125,13 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   if (planes <= 0 || h.outputs <= 0 || w.outputs <= 0) return b;
 
   const int64_t pixel_bytes = gather.group_in * static_cast<int64_t>(sizeof(float));
-  const int64_t wanted_px = std::max(8 * b.tile_pixels, kRowBytes / pixel_bytes / w.step);
+  // A unit of one long row (a joined 1x1) grows until it is worth waking a thread for.
+  const int64_t pixel_flops = 2 * gather.TapProduct() * gather.group_out * gather.groups;
+  int64_t wanted_px = std::max(8 * b.tile_pixels, kRowBytes / pixel_bytes / w.step);
+  if (h.outputs == 1) {
+    wanted_px =
+        std::max(wanted_px, std::min(kInputBytes / pixel_bytes, kMinUnitFlops / std::max<int64_t>(pixel_flops, 1)));
+  }
   b.segments = CeilDiv(w.outputs, wanted_px);
   b.segment_px = CeilDiv(CeilDiv(w.outputs, b.segments), b.tile_pixels) * b.tile_pixels;
   b.segments = CeilDiv(w.outputs, b.segment_px);
@@ -109,8 +140,7 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
       std::max<int64_t>(gather.axis[0].taps, 1) * w.Span(std::min(b.segment_px, w.outputs)) * pixel_bytes;
   const int64_t fitting = (kInputBytes / row_bytes - (h.Span(1) - 1)) / h.step;
   b.rows = std::clamp<int64_t>(fitting, 1, h.outputs);
-  const int64_t row_flops =
-      2 * std::min(b.segment_px, w.outputs) * gather.TapProduct() * gather.group_out * gather.groups;
+  const int64_t row_flops = std::min(b.segment_px, w.outputs) * pixel_flops;
   const int64_t pieces = planes * h.outputs * b.segments;
   const int64_t total_flops = std::max<int64_t>(row_flops, 1) * pieces;
   const int64_t wanted = std::clamp<int64_t>(total_flops / kMinUnitFlops, 1, kWantedUnits);
@@ -122,12 +152,7 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   b.row_groups = CeilDiv(h.outputs, b.rows);
   b.units = units();
 
-  int64_t border_tiles = 0;
-  for (int64_t s = 0; s < b.segments; ++s) {
-    const PixelRange range = {s * b.segment_px, std::min((s + 1) * b.segment_px, w.outputs)};
-    border_tiles = std::max(border_tiles, BorderTiles(w, range, b.tile_pixels));
-  }
-  b.patch_floats = border_tiles * gather.axis[0].taps * h.Span(b.rows) * w.Span(b.tile_pixels) * gather.group_in;
+  b.patch_floats = BorderTiles(w, b) * gather.axis[0].taps * h.Span(b.rows) * w.Span(b.tile_pixels) * gather.group_in;
   return b;
 }
 

@@ -76,18 +76,31 @@ struct Blocking {
 };
 Blocking BlockingOf(const Gather& gather, const TileShape& tile);
 
-// Tile i of the `tiles` that cut [begin, end) as evenly as can be: narrow leftovers would leave the FMA units idle.
 struct PixelRange {
   int64_t begin = 0;
   int64_t end = 0;
 };
-inline int64_t TileCount(PixelRange range, int64_t tile_pixels) {
-  return (range.end - range.begin + tile_pixels - 1) / tile_pixels;
-}
-inline PixelRange TileAt(PixelRange range, int64_t tiles, int64_t i) {
-  const int64_t n = range.end - range.begin;
-  return {range.begin + n * i / tiles, range.begin + n * (i + 1) / tiles};
-}
+
+// Tiles that cut a range as evenly as can be: narrow leftovers would leave the FMA units idle. The first `wider` tiles
+// have one pixel more.
+struct TileCuts {
+  int64_t begin = 0;
+  int64_t count = 0;
+  int64_t width = 0;
+  int64_t wider = 0;
+
+  TileCuts(PixelRange range, int64_t tile_pixels) : begin(range.begin) {
+    const int64_t n = range.end - range.begin;
+    count = (n + tile_pixels - 1) / tile_pixels;
+    width = n / count;
+    wider = n % count;
+  }
+  PixelRange At(int64_t i) const {
+    const int64_t first = begin + i * width + (i < wider ? i : wider);
+    return {first, first + width + (i < wider ? 1 : 0)};
+  }
+};
+
 // Whether some tap of these outputs lies left or right of the source.
 bool TouchesBorder(const GatherAxis& axis, PixelRange range);
 

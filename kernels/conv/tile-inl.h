@@ -151,7 +151,7 @@ HWY_INLINE TileFunction TileFor(int64_t vectors, int64_t pixels) {
 }
 
 struct DirectTiles {
-  static constexpr bool kJoinsTaps = true;
+  static HWY_INLINE bool JoinsTaps(const Gather&) { return true; }
   static constexpr bool kChannelwise = false;
   static HWY_INLINE TileShape Shape(const Gather&) { return {TargetLanes(), kTilePixels}; }
   static HWY_INLINE PanelShape Panels(const Gather& g) { return {TargetLanes(), g.TapProduct(), g.group_out}; }
