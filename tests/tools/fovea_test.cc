@@ -1,0 +1,278 @@
+// The sub-commands as their users meet them: results, messages, exit codes, what stays on disk.
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "formats/image/image.h"
+#include "formats/image/npy.h"
+#include "tests/tools/program_test.h"
+
+namespace fovea::testing {
+namespace {
+
+using nlohmann::json;
+
+using FoveaTest = ProgramTest;
+
+std::vector<float> ReadValues(const std::string& path) {
+  const auto array = formats::ReadNpy(path);
+  return array.ok() ? formats::ToFloatVector(*array) : std::vector<float>();
+}
+
+TEST_F(FoveaTest, HelpAndUsage) {
+  EXPECT_EQ(Run({"--help"}).exit_code, 0);
+  EXPECT_EQ(Run({"--version"}).exit_code, 0);
+  EXPECT_EQ(Run({}).exit_code, 2);
+  for (const char* command : {"run", "info", "test", "plan", "bench", "tensor"}) {
+    const ProcessResult r = Run({command, "--help"});
+    EXPECT_EQ(r.exit_code, 0) << command;
+    EXPECT_NE(r.out.find("usage: fovea " + std::string(command)), std::string::npos);
+    EXPECT_EQ(Run({"help", command}).out, r.out);
+  }
+  ExpectError(Run({"rum"}), 2, {"'rum'", "did you mean run"});
+  ExpectError(Run({"run", Model(), "a.tif", "--treads", "2"}), 2, {"--treads", "did you mean --threads"});
+  ExpectError(Run({"run", Model()}), 2, {"Usage"});
+  ExpectError(Run({"run", Model(), kSample + "/nuclei.tif"}), 2, {"-o OUT"});
+  ExpectError(Run({"bench", Model(), "--threads", "0"}), 2, {"--threads", "1 to 256"});
+}
+
+TEST_F(FoveaTest, BadFilesGetOneSentence) {
+  ExpectError(Run({"run", scratch_ / "none.fov", kSample + "/nuclei.tif", "-o", scratch_ / "o.tif"}), 2, {"none.fov"});
+  ExpectError(Run({"run", kSample + "/nuclei.onnx", kSample + "/nuclei.tif", "-o", scratch_ / "o.tif"}), 2,
+              {"nuclei.onnx"});
+  ExpectError(Run({"run", Model(), scratch_ / "none.tif", "-o", scratch_ / "o.tif"}), 2, {"none.tif"});
+  ExpectError(Run({"run", Model(), Model(), "-o", scratch_ / "o.tif"}), 2, {"nuclei.fov"});
+  ExpectError(Run({"run", Model(), kSample + "/nuclei.tif", "-o", scratch_ / "no/such/folder/o.tif"}), 2, {"o.tif"});
+  ExpectError(Run({"info", kSample + "/nuclei.tif"}), 2, {"nuclei.tif"});
+  std::ofstream(scratch_ / "empty.tif").close();
+  ExpectError(Run({"run", Model(), scratch_ / "empty.tif", "-o", scratch_ / "o.tif"}), 2, {"empty.tif"});
+  EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"empty.tif"});
+}
+
+TEST_F(FoveaTest, UnknownWordsAreRefused) {
+  const std::vector<std::string> base = {"run", Model(), kSample + "/nuclei.tif", "-o", scratch_ / "o.tif"};
+  auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), base.begin(), base.end());
+    return more;
+  };
+  ExpectError(Run(with({"--precision", "bf32"})), 2, {"bf32", "f32"});
+  ExpectError(Run(with({"--isa", "mmx"})), 2, {"mmx", "avx2"});
+  ExpectError(Run(with({"--dtype", "int3"})), 2, {"int3", "uint16"});
+  ExpectError(Run(with({"--normalize", "median"})), 2, {"median", "percentile"});
+  ExpectError(Run(with({"--memory", "much"})), 2, {"much", "256MB"});
+  ExpectError(Run(with({"--tile", "10"})), 2, {"'10'"});
+  ExpectError(Run(base, {"FOVEA_ISA=pentium"}), 2, {"FOVEA_ISA", "pentium"});
+  EXPECT_TRUE(scratch_.Files().empty());
+}
+
+TEST_F(FoveaTest, BudgetIsKeptOrRefused) {
+  const std::string out = scratch_ / "o.tif";
+  const ProcessResult refused = Run({"run", Model(), kSample + "/nuclei.tif", "-o", out, "--memory", "5MB"});
+  ExpectError(refused, 3, {"5.0 MB"});
+  EXPECT_TRUE(scratch_.Files().empty());
+  const ProcessResult r =
+      Run({"run", Model(), kSample + "/nuclei.tif", "-o", out, "--memory", "64MB", "--threads", "2", "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json report = json::parse(r.out);
+  for (const char* key : {"predicted_peak_bytes", "measured_peak_bytes", "strategy", "tiles", "seconds"}) {
+    EXPECT_TRUE(report.contains(key)) << key;
+  }
+  EXPECT_LE(report["measured_peak_bytes"].get<uint64_t>(), 64000000u);
+  EXPECT_LE(report["measured_peak_bytes"].get<uint64_t>(), report["predicted_peak_bytes"].get<uint64_t>());
+  EXPECT_LE(report["predicted_peak_bytes"].get<uint64_t>(), 64000000u);
+}
+
+TEST_F(FoveaTest, TiledThreadedAndBudgetedRunsGiveTheSameBytes) {
+  auto run = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> words = {"run",         Model(),    kSample + "/nuclei.tif", "-o", scratch_ / name,
+                                      "--normalize", "zero-mean"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProcessResult r = Run(words);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return ReadValues(scratch_ / name);
+  };
+  const std::vector<float> whole = run("whole.npy", {"--threads", "1"});
+  ASSERT_EQ(whole.size(), 512u * 512u);
+  EXPECT_EQ(whole, run("two.npy", {"--threads", "2"}));
+  EXPECT_EQ(whole, run("tiles.npy", {"--tile", "104x72"}));
+  EXPECT_EQ(whole, run("budget.npy", {"--memory", "48MB", "--threads", "2"}));
+}
+
+TEST_F(FoveaTest, CancelLeavesNothing) {
+  // A large image, so that the run lasts long enough to be interrupted at several moments.
+  const int64_t side = 3000;
+  std::vector<float> values(static_cast<size_t>(side * side), 1.0f);
+  ASSERT_TRUE(formats::WriteNpy(scratch_ / "large.npy", DType::kFloat32, {side, side}, values.data()).ok());
+  for (const int after_ms : {60, 250, 700}) {
+    const ProcessResult r = RunProcess(
+        {kFovea, "run", Model(), scratch_ / "large.npy", "-o", scratch_ / "o.tif", "--threads", "1"}, {}, after_ms);
+    EXPECT_EQ(r.exit_code, 130) << r.err;
+    EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"large.npy"});
+  }
+}
+
+TEST_F(FoveaTest, InputIsNeverOverwritten) {
+  std::filesystem::copy_file(kSample + "/nuclei.tif", scratch_ / "in.tif");
+  ExpectError(Run({"run", Model(), scratch_ / "in.tif", "-o", scratch_ / "in.tif"}), 2, {"is the input itself"});
+  EXPECT_EQ(std::filesystem::file_size(scratch_ / "in.tif"), std::filesystem::file_size(kSample + "/nuclei.tif"));
+}
+
+TEST_F(FoveaTest, FoldersKeepNamesAndGoOnAfterABadFile) {
+  std::filesystem::create_directory(scratch_ / "in");
+  std::filesystem::copy_file(kSample + "/unseen/image_0.tif", scratch_ / "in/a.tif");
+  std::filesystem::copy_file(kSample + "/unseen/image_1.tif", scratch_ / "in/c.tif");
+  std::ofstream(scratch_ / "in/b.tif") << "this is no image";
+  std::ofstream(scratch_ / "in/notes.txt") << "nor this";
+  const ProcessResult r = Run({"run", Model(), scratch_ / "in", "-o", scratch_ / "out", "--json"});
+  EXPECT_EQ(r.exit_code, 1) << r.err;
+  const json report = json::parse(r.out);
+  ASSERT_EQ(report["files"].size(), 3u);
+  EXPECT_TRUE(report["files"][1].contains("error"));
+  EXPECT_TRUE(std::filesystem::exists(scratch_ / "out/a.tif"));
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "out/b.tif"));
+  EXPECT_TRUE(std::filesystem::exists(scratch_ / "out/c.tif"));
+}
+
+TEST_F(FoveaTest, SizesThatDoNotSuitAreMirroredAndCroppedBack) {
+  // 61 x 45 becomes 64 x 48 and comes back; the result's corner equals that of the mirrored image run as it is.
+  const int64_t rows = 61, cols = 45, full_rows = 64, full_cols = 48;
+  auto value = [](int64_t y, int64_t x) { return static_cast<float>((y * 37 + x * 11) % 101) / 50.0f - 1.0f; };
+  auto mirror = [](int64_t i, int64_t n) { return i < n ? i : 2 * n - 2 - i; };
+  std::vector<float> small, large;
+  for (int64_t y = 0; y < rows; ++y) {
+    for (int64_t x = 0; x < cols; ++x) small.push_back(value(y, x));
+  }
+  for (int64_t y = 0; y < full_rows; ++y) {
+    for (int64_t x = 0; x < full_cols; ++x) large.push_back(value(mirror(y, rows), mirror(x, cols)));
+  }
+  ASSERT_TRUE(formats::WriteNpy(scratch_ / "small.npy", DType::kFloat32, {rows, cols}, small.data()).ok());
+  ASSERT_TRUE(
+      formats::WriteNpy(scratch_ / "large.npy", DType::kFloat32, {1, 1, full_rows, full_cols}, large.data()).ok());
+  ASSERT_EQ(Run({"run", Model(), scratch_ / "small.npy", "-o", scratch_ / "out.npy"}).exit_code, 0);
+  ASSERT_EQ(Run({"tensor", Model(), scratch_ / "large.npy", "-o", scratch_ / "t"}).exit_code, 0);
+  const std::vector<float> cropped = ReadValues(scratch_ / "out.npy"),
+                           whole = ReadValues(scratch_ / "t/probability.npy");
+  ASSERT_EQ(cropped.size(), small.size());
+  ASSERT_EQ(whole.size(), large.size());
+  for (int64_t y = 0; y < rows; ++y) {
+    for (int64_t x = 0; x < cols; ++x) {
+      ASSERT_EQ(cropped[static_cast<size_t>(y * cols + x)], whole[static_cast<size_t>(y * full_cols + x)])
+          << y << " " << x;
+    }
+  }
+}
+
+TEST_F(FoveaTest, StacksAndChannelsAreIterated) {
+  const int64_t t = 2, z = 2, c = 2, side = 32;
+  formats::ImageInfo info;
+  info.t = t;
+  info.z = z;
+  info.c = c;
+  info.y = info.x = side;
+  info.axes = "TZCYX";
+  info.channel_names = {"DAPI", "GFP"};
+  info.pixel_size.x = info.pixel_size.y = 0.5;
+  info.pixel_size.z = 2;
+  info.pixel_size.unit = "µm";
+  formats::WriteOptions options;
+  options.dtype = DType::kUInt16;
+  auto writer = formats::CreateImage(scratch_ / "stack.tif", info, options);
+  ASSERT_TRUE(writer.ok());
+  std::vector<float> plane(static_cast<size_t>(side * side));
+  for (int64_t p = 0; p < t * z * c; ++p) {
+    for (size_t i = 0; i < plane.size(); ++i) plane[i] = static_cast<float>((i * 7 + static_cast<size_t>(p) * 13) % 97);
+    formats::Region region;
+    region.t = p / (z * c);
+    region.z = p / c % z;
+    region.c = p % c;
+    region.height = region.width = side;
+    ASSERT_TRUE((*writer)->WriteFloat(region, plane.data(), 1).ok());
+  }
+  ASSERT_TRUE((*writer)->Finish().ok());
+  const ProcessResult r = Run({"run", Model(), scratch_ / "stack.tif", "-o", scratch_ / "out.tif"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  auto reader = formats::OpenImage(scratch_ / "out.tif");
+  ASSERT_TRUE(reader.ok());
+  const formats::ImageInfo& out = (*reader)->info();
+  EXPECT_EQ(out.t, t);
+  EXPECT_EQ(out.z, z);
+  EXPECT_EQ(out.c, c);
+  EXPECT_EQ(out.channel_names, info.channel_names);
+  EXPECT_NEAR(out.pixel_size.z, 2, 1e-9);
+  ASSERT_EQ(Run({"run", Model(), scratch_ / "stack.tif", "-o", scratch_ / "one.tif", "--channel", "2"}).exit_code, 0);
+  auto one = formats::OpenImage(scratch_ / "one.tif");
+  ASSERT_TRUE(one.ok());
+  EXPECT_EQ((*one)->info().c, 1);
+  std::vector<float> a(plane.size()), b(plane.size());
+  formats::Region region;
+  region.t = region.z = 1;
+  region.height = region.width = side;
+  ASSERT_TRUE(formats::ReadAsFloat(**one, region, a.data(), 1).ok());
+  region.c = 1;
+  ASSERT_TRUE(formats::ReadAsFloat(**reader, region, b.data(), 1).ok());
+  EXPECT_EQ(a, b);
+  ExpectError(Run({"run", Model(), scratch_ / "stack.tif", "-o", scratch_ / "x.tif", "--channel", "3"}), 2,
+              {"2 channels"});
+}
+
+TEST_F(FoveaTest, TensorWritesSourceOrderAndNames) {
+  const ProcessResult r = Run({"tensor", Model(), "image=" + kSample + "/input.npy", "-o", scratch_ / "t", "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json report = json::parse(r.out);
+  EXPECT_EQ(report["outputs"][0]["dims"], (std::vector<int64_t>{1, 1, 64, 64}));
+  const std::vector<float> got = ReadValues(scratch_ / "t/probability.npy"),
+                           want = ReadValues(kSample + "/expected.npy");
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-4);
+  ExpectError(Run({"tensor", Model(), "imag=" + kSample + "/input.npy", "-o", scratch_ / "t"}), 2, {"'image'"});
+  ExpectError(Run({"tensor", Model(), "-o", scratch_ / "t"}), 2, {"'image' is missing"});
+  ASSERT_TRUE(formats::WriteNpy(scratch_ / "flat.npy", DType::kFloat32, {4096}, std::vector<float>(4096).data()).ok());
+  ExpectError(Run({"tensor", Model(), scratch_ / "flat.npy", "-o", scratch_ / "t"}), 2, {"flat.npy", "axes"});
+}
+
+TEST_F(FoveaTest, InfoPlanAndBenchAsJson) {
+  const ProcessResult info = Run({"info", Model(), "--size", "256x256", "--json"});
+  ASSERT_EQ(info.exit_code, 0) << info.err;
+  const json about = json::parse(info.out);
+  EXPECT_EQ(about["inputs"][0]["name"], "image");
+  EXPECT_EQ(about["outputs"][0]["name"], "probability");
+  EXPECT_GT(about["gflop"].get<double>(), 0);
+  EXPECT_EQ(about["content_hash"].get<std::string>().size(), 32u);
+  EXPECT_EQ(Run({"info", Model(), "--ops"}).exit_code, 0);
+  ExpectError(Run({"info", Model(), "--size", "250x256"}), 2, {"250", "multiple of 8"});
+
+  const ProcessResult plan = Run({"plan", Model(), "--size", "512x512", "--threads", "2", "--json"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.err;
+  const json planned = json::parse(plan.out);
+  EXPECT_GT(planned["arena_bytes"].get<uint64_t>(), 0u);
+  ExpectError(Run({"plan", Model(), "--size", "512x512", "--memory", "100kB"}), 3, {});
+
+  const ProcessResult bench =
+      Run({"bench", Model(), "--size", "64x64", "--threads", "1", "--repeat", "2", "--json", "--profile"});
+  ASSERT_EQ(bench.exit_code, 0) << bench.err;
+  const json timed = json::parse(bench.out);
+  for (const char* key :
+       {"min_ms", "median_ms", "load_ms", "peak_rss_bytes", "gflop", "threads", "isa", "precision", "profile"}) {
+    EXPECT_TRUE(timed.contains(key)) << key;
+  }
+}
+
+TEST_F(FoveaTest, TestFailsWhenTheResultIsOff) {
+  std::vector<float> wrong = ReadValues(kSample + "/expected.npy");
+  ASSERT_EQ(wrong.size(), 4096u);
+  wrong[17] += 0.1f;
+  ASSERT_TRUE(formats::WriteNpy(scratch_ / "wrong.npy", DType::kFloat32, {1, 1, 64, 64}, wrong.data()).ok());
+  const ProcessResult converted =
+      RunProcess({kConvert, kSample + "/nuclei.onnx", "-o", scratch_ / "wrong.fov", "--test-input",
+                  kSample + "/input.npy", "--test-output", scratch_ / "wrong.npy", "--quiet"});
+  EXPECT_EQ(converted.exit_code, 1) << converted.err;
+  const ProcessResult r = Run({"test", scratch_ / "wrong.fov", "--json"});
+  EXPECT_EQ(r.exit_code, 1);
+  EXPECT_FALSE(json::parse(r.out)["passed"].get<bool>());
+  ASSERT_EQ(RunProcess({kConvert, kSample + "/nuclei.onnx", "-o", scratch_ / "plain.fov", "--quiet"}).exit_code, 0);
+  ExpectError(Run({"test", scratch_ / "plain.fov"}), 2, {"no self-test"});
+}
+
+}  // namespace
+}  // namespace fovea::testing
