@@ -97,6 +97,7 @@ class Model {
 
  private:
   struct Ports;
+  static Model FromFile(std::shared_ptr<const ModelFile> file);
   std::shared_ptr<const ModelFile> file_;
   std::shared_ptr<const Ports> ports_;
 };

@@ -1,0 +1,53 @@
+#include "runtime/api/ports.h"
+
+#include <algorithm>
+#include <string>
+
+namespace fovea::api {
+
+int64_t LegalAxisSize(const Graph& graph, const Port& port, size_t axis, int64_t wanted) {
+  const DimExpr& dim = graph.values[static_cast<size_t>(port.value)].dims[axis];
+  if (dim.IsConst()) return dim.Const();
+  const AxisRule rule = axis < port.rules.size() ? port.rules[axis] : AxisRule();
+  if (rule.step <= 0 || wanted <= rule.min) return rule.min;
+  return rule.min + (wanted - rule.min + rule.step - 1) / rule.step * rule.step;
+}
+
+Status CheckSizes(const Graph& graph, std::span<const std::vector<int64_t>> input_dims) {
+  for (size_t i = 0; i < std::min(graph.inputs.size(), input_dims.size()); ++i) {
+    const Port& port = graph.inputs[i];
+    if (input_dims[i].size() != graph.values[static_cast<size_t>(port.value)].dims.size()) continue;  // said by Resolve
+    for (size_t a = 0; a < input_dims[i].size(); ++a) {
+      const int64_t size = input_dims[i][a];
+      const int64_t legal = LegalAxisSize(graph, port, a, size);
+      if (legal == size) continue;
+      const AxisRule rule = a < port.rules.size() ? port.rules[a] : AxisRule();
+      std::string message = "input '" + port.name + "': axis " + std::to_string(a);
+      if (a < port.axes.size()) message += std::string(" (") + port.axes[a] + ")";
+      message += " can't be " + std::to_string(size) + " long; the model takes " + std::to_string(legal);
+      if (rule.step > 0 && legal - rule.step >= rule.min) message += " or " + std::to_string(legal - rule.step);
+      if (rule.step > 0)
+        message += " (" + std::to_string(rule.min) + " and steps of " + std::to_string(rule.step) + ")";
+      return InvalidArgument(message);
+    }
+  }
+  return OkStatus();
+}
+
+std::vector<std::vector<int64_t>> DefaultInputDims(const Graph& graph) {
+  std::vector<std::vector<int64_t>> sizes;
+  for (const Port& port : graph.inputs) {
+    const bool volume = port.axes.find('z') != std::string::npos;
+    std::vector<int64_t>& dims = sizes.emplace_back();
+    for (size_t a = 0; a < graph.values[static_cast<size_t>(port.value)].dims.size(); ++a) {
+      const char letter = a < port.axes.size() ? port.axes[a] : 'i';
+      int64_t wanted = 1;
+      if (letter == 'y' || letter == 'x') wanted = volume ? 64 : 256;
+      if (letter == 'z') wanted = 32;
+      dims.push_back(LegalAxisSize(graph, port, a, wanted));
+    }
+  }
+  return sizes;
+}
+
+}  // namespace fovea::api

@@ -1,0 +1,77 @@
+#include "runtime/include/fovea/session.h"
+
+#include <algorithm>
+
+#include "runtime/api/ports.h"
+#include "runtime/exec/runner.h"
+
+namespace fovea {
+
+struct Session::Impl {
+  std::vector<std::vector<int64_t>> input_dims, output_dims;
+  std::unique_ptr<exec::Runner> runner;
+};
+
+namespace {
+
+Result<kernels::Isa> CapFromOptions(const SessionOptions& options) {
+  kernels::Isa cap = kernels::BestIsa();
+  if (options.isa.empty()) return cap;
+  kernels::Isa wanted;
+  if (!kernels::ParseIsa(options.isa.c_str(), &wanted)) {
+    return InvalidArgument("no instruction set is called '" + options.isa +
+                           "'; there are reference, sse4, neon, avx2 and avx512");
+  }
+  return std::min(cap, wanted);
+}
+
+}  // namespace
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<Session> Session::Create(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
+                                const SessionOptions& options, const std::vector<std::vector<double>>& shape_values) {
+  if (options.threads < 1) return InvalidArgument("a session needs at least one thread");
+  for (int64_t tile : options.tile) {
+    if (tile < 0) return InvalidArgument("tile sizes must not be negative");
+  }
+  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, CapFromOptions(options));
+  const Graph& graph = model.file()->graph();
+  FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
+  FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, shape_values));
+  auto impl = std::make_unique<Impl>();
+  impl->input_dims = input_dims;
+  for (const Port& port : graph.outputs) {
+    impl->output_dims.push_back(resolved.dims[static_cast<size_t>(port.value)]);
+  }
+  auto runner = exec::CreateReferenceRunner(model.file(), std::move(resolved), options,
+                                            options.executor == Executor::kReference ? kernels::Isa::kReference : cap);
+  if (!runner.ok()) return runner.status();
+  impl->runner = *std::move(runner);
+  return Session(std::move(impl));
+}
+
+const std::vector<std::vector<int64_t>>& Session::input_dims() const { return impl_->input_dims; }
+const std::vector<std::vector<int64_t>>& Session::output_dims() const { return impl_->output_dims; }
+const PlanReport& Session::report() const { return impl_->runner->report; }
+
+Status Session::Run(std::span<const float* const> inputs, std::span<float* const> outputs) {
+  if (inputs.size() != impl_->input_dims.size() || outputs.size() != impl_->output_dims.size()) {
+    return InvalidArgument("Run takes one pointer for each input and output of the model");
+  }
+  return impl_->runner->Run(inputs, outputs);
+}
+
+Status Session::Run(TensorSource& source, TensorSink& sink) { return impl_->runner->Run(source, sink); }
+
+void Session::SetCancel(std::function<bool()> cancelled) { impl_->runner->hooks.cancelled = std::move(cancelled); }
+void Session::SetProgress(std::function<void(int64_t, int64_t)> progress) {
+  impl_->runner->hooks.progress = std::move(progress);
+}
+void Session::EnableProfile(bool on) { impl_->runner->hooks.profile = on; }
+std::vector<StepProfile> Session::Profile() const { return impl_->runner->Profile(); }
+
+}  // namespace fovea

@@ -1,0 +1,41 @@
+#include "runtime/exec/memory.h"
+
+#include <cstdlib>
+#include <string>
+
+namespace fovea::exec {
+
+Result<Block> Block::Allocate(const Allocator& allocator, uint64_t bytes) {
+  Block block;
+  if (bytes == 0) return block;
+  const uint64_t rounded = AlignUp(bytes);
+  block.allocator_ = allocator;
+  // A size beyond the address space can't be asked for.
+  if (rounded < bytes || rounded > SIZE_MAX / 2) return OutOfMemory(std::to_string(bytes) + " bytes are not available");
+  block.data_ = allocator.allocate != nullptr ? allocator.allocate(allocator.context, static_cast<size_t>(rounded))
+                                              : std::aligned_alloc(kAlignment, static_cast<size_t>(rounded));
+  if (block.data_ == nullptr) return OutOfMemory(std::to_string(bytes) + " bytes are not available");
+  block.bytes_ = rounded;
+  return block;
+}
+
+Block& Block::operator=(Block&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  allocator_ = other.allocator_;
+  data_ = std::exchange(other.data_, nullptr);
+  bytes_ = std::exchange(other.bytes_, 0);
+  return *this;
+}
+
+void Block::Release() {
+  if (data_ == nullptr) return;
+  if (allocator_.allocate != nullptr) {
+    if (allocator_.release != nullptr) allocator_.release(allocator_.context, data_, static_cast<size_t>(bytes_));
+  } else {
+    std::free(data_);
+  }
+  data_ = nullptr;
+}
+
+}  // namespace fovea::exec

@@ -1,0 +1,63 @@
+// Runner: what a Session holds, one of the two executors.
+#ifndef FOVEA_RUNTIME_EXEC_RUNNER_H_
+#define FOVEA_RUNTIME_EXEC_RUNNER_H_
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "runtime/exec/memory.h"
+#include "runtime/include/fovea/session.h"
+#include "runtime/model/model_file.h"
+#include "runtime/plan/resolve.h"
+
+namespace fovea::exec {
+
+struct Hooks {
+  std::function<bool()> cancelled;
+  std::function<void(int64_t, int64_t)> progress;
+  bool profile = false;
+};
+
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  // As Session::Run.
+  virtual Status Run(std::span<const float* const> inputs, std::span<float* const> outputs) = 0;
+  virtual Status Run(TensorSource& source, TensorSink& sink) = 0;
+  virtual std::vector<StepProfile> Profile() const = 0;
+
+  Hooks hooks;
+  PlanReport report;
+};
+
+// The float32 elements of every constant and of every value that is known when planned.
+class Constants {
+ public:
+  // `skip[v]`: not wanted (weights that only live on in packed form).
+  static Result<Constants> Load(const ModelFile& file, const plan::ResolvedGraph& graph, const Allocator& allocator,
+                                const std::vector<uint8_t>& skip);
+  // Null for values that are computed.
+  const float* data(int value) const { return data_[static_cast<size_t>(value)]; }
+  uint64_t bytes() const { return block_.bytes(); }  // outside the mapped file
+
+  // What Load would allocate.
+  static uint64_t Bytes(const ModelFile& file, const plan::ResolvedGraph& graph, const std::vector<uint8_t>& skip);
+
+ private:
+  std::vector<const float*> data_;
+  Block block_;
+};
+
+// Whole rectangle of a tensor.
+TensorRegion WholeTensor(const plan::Dims& dims);
+
+Result<std::unique_ptr<Runner>> CreateReferenceRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
+                                                      const SessionOptions& options, kernels::Isa cap);
+Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
+                                                 const SessionOptions& options, kernels::Isa cap);
+
+}  // namespace fovea::exec
+
+#endif  // FOVEA_RUNTIME_EXEC_RUNNER_H_
