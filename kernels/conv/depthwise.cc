@@ -100,7 +100,7 @@ int64_t Units(const ConvLayer& layer, const ConvArgs& args) {
 
 int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs& args) {
   const Gather g = ChannelwiseGather(layer, args);
-  return BlockingOf(g, Tiles::Shape(g)).patch_floats;
+  return BlockingOf(g, Tiles::Shape(g)).scratch_floats();
 }
 
 int64_t PackedFloats(const ConvLayer& layer) { return Panels(layer).group_floats(); }

@@ -27,7 +27,7 @@ int64_t Units(const ConvLayer& layer, const ConvArgs& args) {
 
 int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs& args) {
   const Gather g = GatherOf(layer, args);
-  return BlockingOf(g, DirectTiles::Shape(g)).patch_floats;
+  return BlockingOf(g, DirectTiles::Shape(g)).scratch_floats();
 }
 
 int64_t PackedFloats(const ConvLayer& layer) { return layer.groups * Panels(layer).group_floats(); }

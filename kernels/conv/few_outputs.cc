@@ -18,6 +18,7 @@ namespace HWY_NAMESPACE {
 namespace few_outputs {
 
 inline constexpr int kMaxOutputs = 4;
+inline constexpr int kBiasFloats = 16;  // a cache line, so that vectors of weights don't straddle two
 
 // Pixels x outputs accumulators, a vector of weights an output and one of the source.
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
@@ -115,7 +116,7 @@ HWY_INLINE void ComputeOutputs(const TileArgs& t, std::integer_sequence<int, kPi
   Vec acc[kCount * C];
   Clear(acc, std::make_integer_sequence<int, kCount * C>());
   for (int64_t kd = t.d.begin; kd < t.d.end; ++kd) {
-    const float* HWY_RESTRICT w = t.panel + kMaxOutputs + (kd * t.taps_h + t.h.begin) * t.runs * tap_floats;
+    const float* HWY_RESTRICT w = t.panel + kBiasFloats + (kd * t.taps_h + t.h.begin) * t.runs * tap_floats;
     for (int64_t kh = t.h.begin; kh < t.h.end; ++kh) {
       const float* from = t.src + (t.origin + kd * t.tap_d + kh * t.tap_h);
       for (int64_t kw = 0; kw < t.runs; ++kw, from += t.tap_w) {
@@ -178,22 +179,22 @@ int64_t Units(const ConvLayer& layer, const ConvArgs& args) {
 
 int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs& args) {
   const Gather g = GatherOf(layer, args);
-  return BlockingOf(g, Tiles::Shape(g)).patch_floats;
+  return BlockingOf(g, Tiles::Shape(g)).scratch_floats();
 }
 
-// kMaxOutputs floats of bias, then [tap][vector of channels][output][lane], zeros behind the last channel.
+// kBiasFloats of bias, then [tap][vector of channels][output][lane], zeros behind the last channel.
 int64_t PackedFloats(const ConvLayer& layer) {
   const int64_t lanes = TargetLanes();
   const int64_t taps = layer.kernel[0] * layer.kernel[1] * layer.kernel[2];
-  return kMaxOutputs + taps * ((layer.in_channels + lanes - 1) / lanes * lanes) * layer.out_channels;
+  return kBiasFloats + taps * ((layer.in_channels + lanes - 1) / lanes * lanes) * layer.out_channels;
 }
 
 void Pack(const ConvLayer& layer, const float* weights, const float* bias, float* packed, int part, int) {
   if (part != 0) return;
   const int64_t lanes = TargetLanes();
   const int64_t outputs = layer.out_channels;
-  for (int64_t c = 0; c < kMaxOutputs; ++c) packed[c] = bias != nullptr && c < outputs ? bias[c] : 0.0f;
-  float* out = packed + kMaxOutputs;
+  for (int64_t c = 0; c < kBiasFloats; ++c) packed[c] = bias != nullptr && c < outputs ? bias[c] : 0.0f;
+  float* out = packed + kBiasFloats;
   const int64_t taps = layer.kernel[0] * layer.kernel[1] * layer.kernel[2];
   for (int64_t tap = 0; tap < taps; ++tap) {
     for (int64_t first = 0; first < layer.in_channels; first += lanes) {

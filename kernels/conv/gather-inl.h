@@ -80,72 +80,112 @@ HWY_INLINE void FillPatch(const Gather& g, const Unit& u, int64_t group, PixelRa
   }
 }
 
-// All rows and tiles of a unit for one group; `blocks` channel blocks.
+// What stays the same over the tiles of a unit and a group.
+struct Sweep {
+  TileCuts tiles;
+  int64_t row_lowest = 0, row_count = 0;      // source rows of the unit
+  int64_t patch_floats = 0;                   // of one tile's patch
+  int64_t source = 0, dst = 0, residual = 0;  // offsets of the unit's plane
+  bool joins = false, dense = false;
+  const float* patches = nullptr;
+};
+
+// Where the pixels of a tile lie, in a patch or in the source, as offsets from t->src.
+HWY_INLINE void PlaceSource(const Gather& g, const Sweep& s, int64_t row, PixelRange cols, const float* patch,
+                            TileArgs* t) {
+  const GatherAxis& h = g.axis[1];
+  const GatherAxis& w = g.axis[2];
+  const bool patched = patch != nullptr;
+  const bool flat = s.joins && (w.taps == 1 || (patched ? w.tap_step == 1 : s.dense));
+  t->runs = flat ? 1 : w.taps;
+  t->run = flat ? w.taps * g.group_in : g.group_in;
+  if (patched) {
+    const int64_t row_floats = w.Span(cols.end - cols.begin) * g.group_in;
+    t->src = patch;
+    t->origin = (h.First(row) - s.row_lowest) * row_floats - w.Lowest() * g.group_in;
+    t->tap_d = s.row_count * row_floats;
+    t->tap_h = h.tap_step * row_floats;
+    t->tap_w = w.tap_step * g.group_in;
+    t->pixel = w.step * g.group_in;
+  } else {
+    t->src = g.src;
+    t->origin = s.source + h.First(row) * g.src_strides[kH] + w.First(cols.begin) * g.src_strides[kW];
+    t->tap_d = g.axis[0].tap_step * g.src_strides[kD];
+    t->tap_h = h.tap_step * g.src_strides[kH];
+    t->tap_w = w.tap_step * g.src_strides[kW];
+    t->pixel = w.step * g.src_strides[kW];
+  }
+}
+
+// One pass over the unit's pixels: one block of channels, the taps in t.d x `tap_rows`.
+template <class Tiles>
+HWY_INLINE void RunPass(const Gather& g, const Sweep& s, PixelRange rows, TapRange tap_rows, int64_t vectors,
+                        int64_t channel, TileArgs t) {
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    const TapRange valid = ValidTaps(g.axis[1], row);
+    t.h = {std::max(valid.begin, tap_rows.begin), std::min(valid.end, tap_rows.end)};
+    const float* patch = s.patches;
+    for (int64_t i = 0; i < s.tiles.count; ++i) {
+      const PixelRange cols = s.tiles.At(i);
+      const int64_t pixels = cols.end - cols.begin;
+      const bool patched = TouchesBorder(g.axis[2], cols);
+      PlaceSource(g, s, row, cols, patched ? patch : nullptr, &t);
+      if (patched) patch += s.patch_floats;
+      if (Tiles::kChannelwise) {
+        t.run = 1;
+        t.origin += channel;
+      }
+      t.dst = g.dst + (s.dst + row * g.dst_strides[kH] + cols.begin * g.dst_strides[kW] + channel);
+      if (g.residual != nullptr) {
+        t.residual =
+            g.residual + (s.residual + row * g.residual_strides[kH] + cols.begin * g.residual_strides[kW] + channel);
+      }
+      Tiles::Run(vectors, pixels, t);
+      if (t.chain != nullptr) t.chain += pixels * vectors * TargetLanes();
+    }
+  }
+}
+
+// All rows and tiles of a unit for one group.
 template <class Tiles>
 HWY_INLINE void RunGroup(const Gather& g, const Blocking& b, const Unit& u, int64_t group, const PanelShape& shape,
                          TileArgs t, float* HWY_RESTRICT scratch) {
   const GatherAxis& d = g.axis[0];
   const GatherAxis& h = g.axis[1];
   const GatherAxis& w = g.axis[2];
-  const TileCuts tiles(u.cols, b.tile_pixels);
-  const int64_t row_lowest = h.First(u.rows.begin) + h.Lowest();
-  const int64_t row_count = h.Span(u.rows.end - u.rows.begin);
-  const int64_t patch_floats = d.taps * row_count * w.Span(b.tile_pixels) * g.group_in;
+  Sweep s{.tiles = TileCuts(u.cols, b.tile_pixels)};
+  s.row_lowest = h.First(u.rows.begin) + h.Lowest();
+  s.row_count = h.Span(u.rows.end - u.rows.begin);
+  s.patch_floats = d.taps * s.row_count * w.Span(b.tile_pixels) * g.group_in;
+  s.source = u.batch * g.src_strides[kN] + d.First(u.plane) * g.src_strides[kD] + group * g.group_in;
+  s.dst = u.batch * g.dst_strides[kN] + u.plane * g.dst_strides[kD] + group * g.group_out;
+  s.residual = u.batch * g.residual_strides[kN] + u.plane * g.residual_strides[kD] + group * g.group_out;
+  s.joins = Tiles::JoinsTaps(g);
+  s.dense = w.tap_step == 1 && g.src_strides[kW] == g.group_in;
+  s.patches = scratch;
   float* patch = scratch;
-  for (int64_t i = 0; i < tiles.count; ++i) {
-    const PixelRange cols = tiles.At(i);
+  for (int64_t i = 0; i < s.tiles.count; ++i) {
+    const PixelRange cols = s.tiles.At(i);
     if (!TouchesBorder(w, cols)) continue;
-    FillPatch(g, u, group, cols, row_lowest, row_count, patch);
-    patch += patch_floats;
+    FillPatch(g, u, group, cols, s.row_lowest, s.row_count, patch);
+    patch += s.patch_floats;
   }
 
-  const int64_t source_base = u.batch * g.src_strides[kN] + d.First(u.plane) * g.src_strides[kD] + group * g.group_in;
-  const int64_t dst_base = u.batch * g.dst_strides[kN] + u.plane * g.dst_strides[kD] + group * g.group_out;
-  const int64_t residual_base =
-      u.batch * g.residual_strides[kN] + u.plane * g.residual_strides[kD] + group * g.group_out;
-  const bool dense = w.tap_step == 1 && g.src_strides[kW] == g.group_in;
-  const bool joins = Tiles::JoinsTaps(g);
-  t.d = ValidTaps(d, u.plane);
+  const TapRange planes = ValidTaps(d, u.plane);
+  const int64_t plane_taps = std::max<int64_t>(d.taps, 1);
+  const int64_t row_taps = std::max<int64_t>(h.taps, 1);
+  t.chain = b.partial_floats > 0 ? scratch + b.patch_floats : nullptr;
   for (int64_t block = u.block_begin; block < u.block_end; ++block) {
-    const int64_t width = shape.block_width(block);
-    const int64_t vectors = width / shape.lanes;
+    const int64_t vectors = shape.block_width(block) / shape.lanes;
     const int64_t channel = block * 2 * shape.lanes;
     t.panel = g.panels + group * shape.group_floats() + shape.block_offset(block);
     t.last_lanes = std::min(shape.lanes, g.group_out - channel - (vectors - 1) * shape.lanes);
-    for (int64_t row = u.rows.begin; row < u.rows.end; ++row) {
-      t.h = ValidTaps(h, row);
-      patch = scratch;
-      for (int64_t i = 0; i < tiles.count; ++i) {
-        const PixelRange cols = tiles.At(i);
-        const int64_t pixels = cols.end - cols.begin;
-        const bool patched = TouchesBorder(w, cols);
-        const bool flat = joins && (w.taps == 1 || (patched ? w.tap_step == 1 : dense));
-        t.runs = flat ? 1 : w.taps;
-        t.run = Tiles::kChannelwise ? 1 : flat ? w.taps * g.group_in : g.group_in;
-        if (patched) {
-          const int64_t row_floats = w.Span(pixels) * g.group_in;
-          t.src = patch;
-          t.origin = (h.First(row) - row_lowest) * row_floats - w.Lowest() * g.group_in;
-          t.tap_d = row_count * row_floats;
-          t.tap_h = h.tap_step * row_floats;
-          t.tap_w = w.tap_step * g.group_in;
-          t.pixel = w.step * g.group_in;
-          patch += patch_floats;
-        } else {
-          t.src = g.src;
-          t.origin = source_base + h.First(row) * g.src_strides[kH] + w.First(cols.begin) * g.src_strides[kW];
-          t.tap_d = d.tap_step * g.src_strides[kD];
-          t.tap_h = h.tap_step * g.src_strides[kH];
-          t.tap_w = w.tap_step * g.src_strides[kW];
-          t.pixel = w.step * g.src_strides[kW];
-        }
-        if (Tiles::kChannelwise) t.origin += channel;
-        t.dst = g.dst + (dst_base + row * g.dst_strides[kH] + cols.begin * g.dst_strides[kW] + channel);
-        if (g.residual != nullptr) {
-          t.residual = g.residual +
-                       (residual_base + row * g.residual_strides[kH] + cols.begin * g.residual_strides[kW] + channel);
-        }
-        Tiles::Run(vectors, pixels, t);
+    for (int64_t kd = 0; kd < plane_taps; kd += b.chunk_planes) {
+      t.d = {std::max(planes.begin, kd), std::min(planes.end, kd + b.chunk_planes)};
+      for (int64_t kh = 0; kh < row_taps; kh += b.chunk_rows) {
+        t.begins = kd == 0 && kh == 0;
+        t.ends = kd + b.chunk_planes >= plane_taps && kh + b.chunk_rows >= row_taps;
+        RunPass<Tiles>(g, s, u.rows, {kh, kh + b.chunk_rows}, vectors, channel, t);
       }
     }
   }

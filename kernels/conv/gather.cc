@@ -8,6 +8,9 @@ namespace {
 // Per core of the CPUs this was measured on: L1 32-48 KiB, L2 0.5-2 MiB, shared with the panel of weights.
 constexpr int64_t kInputBytes = 384 << 10;
 constexpr int64_t kRowBytes = 32 << 10;
+constexpr int64_t kPanelBytes = 640 << 10;
+// Pixels that share a pass over a panel, at least, so that it is computed with far longer than it is loaded.
+constexpr int64_t kPanelPixels = 96;
 // Enough for 16 threads to share evenly, as long as a unit still is worth waking a thread for.
 constexpr int64_t kWantedUnits = 32;
 constexpr int64_t kMinUnitFlops = 1 << 20;
@@ -66,6 +69,18 @@ int64_t BorderTiles(const GatherAxis& axis, const Blocking& b) {
     most = std::max(most, left + tiles.count - right);
   }
   return most;
+}
+
+// Whole planes of taps where one fits into the cache, else rows of one plane.
+void Chunk(const Gather& gather, const TileShape& tile, Blocking* b) {
+  const int64_t width = gather.group_out > tile.lanes ? 2 * tile.lanes : tile.lanes;
+  const int64_t row_floats = std::max<int64_t>(gather.axis[2].taps, 1) * gather.group_in * width;
+  const int64_t fitting_rows = kPanelBytes / (row_floats * static_cast<int64_t>(sizeof(float)));
+  const int64_t planes = b->chunk_planes;
+  const int64_t rows = b->chunk_rows;
+  b->chunk_planes = std::clamp<int64_t>(fitting_rows / rows, 1, planes);
+  b->chunk_rows = std::clamp<int64_t>(fitting_rows, 1, rows);
+  if (b->chunk_planes < planes || b->chunk_rows < rows) b->partial_floats = b->rows * b->segment_px * width;
 }
 
 }  // namespace
@@ -127,7 +142,7 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   const int64_t pixel_bytes = gather.group_in * static_cast<int64_t>(sizeof(float));
   // A unit of one long row (a joined 1x1) grows until it is worth waking a thread for.
   const int64_t pixel_flops = 2 * gather.TapProduct() * gather.group_out * gather.groups;
-  int64_t wanted_px = std::max(8 * b.tile_pixels, kRowBytes / pixel_bytes / w.step);
+  int64_t wanted_px = std::max(kPanelPixels, kRowBytes / pixel_bytes / w.step);
   if (h.outputs == 1) {
     wanted_px =
         std::max(wanted_px, std::min(kInputBytes / pixel_bytes, kMinUnitFlops / std::max<int64_t>(pixel_flops, 1)));
@@ -139,7 +154,8 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   const int64_t row_bytes =
       std::max<int64_t>(gather.axis[0].taps, 1) * w.Span(std::min(b.segment_px, w.outputs)) * pixel_bytes;
   const int64_t fitting = (kInputBytes / row_bytes - (h.Span(1) - 1)) / h.step;
-  b.rows = std::clamp<int64_t>(fitting, 1, h.outputs);
+  const int64_t sharing = CeilDiv(kPanelPixels, std::min(b.segment_px, w.outputs));
+  b.rows = std::min(std::max(fitting, sharing), h.outputs);
   const int64_t row_flops = std::min(b.segment_px, w.outputs) * pixel_flops;
   const int64_t pieces = planes * h.outputs * b.segments;
   const int64_t total_flops = std::max<int64_t>(row_flops, 1) * pieces;
@@ -152,7 +168,13 @@ Blocking BlockingOf(const Gather& gather, const TileShape& tile) {
   b.row_groups = CeilDiv(h.outputs, b.rows);
   b.units = units();
 
-  b.patch_floats = BorderTiles(w, b) * gather.axis[0].taps * h.Span(b.rows) * w.Span(b.tile_pixels) * gather.group_in;
+  b.chunk_planes = std::max<int64_t>(gather.axis[0].taps, 1);
+  b.chunk_rows = std::max<int64_t>(h.taps, 1);
+  if (tile.rests) Chunk(gather, tile, &b);
+
+  const int64_t patch_floats =
+      BorderTiles(w, b) * gather.axis[0].taps * h.Span(b.rows) * w.Span(b.tile_pixels) * gather.group_in;
+  b.patch_floats = CeilDiv(patch_floats, 16) * 16;
   return b;
 }
 

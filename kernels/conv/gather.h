@@ -59,6 +59,7 @@ Gather GatherOf(const ConvLayer& layer, const ConvArgs& args);
 struct TileShape {
   int64_t lanes = 0;
   int64_t pixels = 0;
+  bool rests = false;  // whether tiles can stop between passes over the taps
 };
 
 // How a lattice is cut into units: `rows` output rows x one of `segments` pieces of the row x one of `splits` parts of
@@ -72,7 +73,13 @@ struct Blocking {
   int64_t blocks = 1;  // of 2 vectors of channels, in one group; the last may be 1 vector
   int64_t splits = 1;
   int64_t units = 0;
-  int64_t patch_floats = 0;  // scratch for the tiles that touch a border, see gather-inl.h
+  // The taps that are done in one pass over a unit's pixels, so that their weights stay in L2: planes of taps, and rows
+  // of taps in a plane. Between passes the chains rest in scratch.
+  int64_t chunk_planes = 1;
+  int64_t chunk_rows = 1;
+  int64_t patch_floats = 0;    // scratch for the tiles that touch a border, see gather-inl.h
+  int64_t partial_floats = 0;  // scratch for resting chains, behind the patches; 0: one pass
+  int64_t scratch_floats() const { return patch_floats + partial_floats; }
 };
 Blocking BlockingOf(const Gather& gather, const TileShape& tile);
 

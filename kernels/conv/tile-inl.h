@@ -42,6 +42,8 @@ struct TileArgs {
   TapRange d, h;       // the taps to do
   int64_t taps_h;      // of the panel
   int64_t runs, run;   // a row of taps is `runs` pieces of `run` consecutive floats, `tap_w` apart
+  float* chain;        // where the chains rest between passes; null: one pass
+  bool begins, ends;   // with a chain: whether this is the first pass, and the last
   const float* panel;  // bias, then weights
   float* dst;          // first pixel, first channel of the block
   int64_t dst_pixel;
@@ -51,6 +53,18 @@ struct TileArgs {
   Fused fused;
   float low, high, slope;  // kClip: min(max(x, low), high); kLeaky: x < 0 ? slope x : x
 };
+
+// Chains rest in the order of the accumulators.
+template <int... kIndex>
+HWY_INLINE void LoadChains(const TileArgs& t, Vec* HWY_RESTRICT acc, std::integer_sequence<int, kIndex...>) {
+  const Floats d;
+  ((acc[kIndex] = hn::LoadU(d, t.chain + kIndex * TargetLanes())), ...);
+}
+template <int... kIndex>
+HWY_INLINE void StoreChains(const TileArgs& t, const Vec* HWY_RESTRICT acc, std::integer_sequence<int, kIndex...>) {
+  const Floats d;
+  (hn::StoreU(acc[kIndex], d, t.chain + kIndex * TargetLanes()), ...);
+}
 
 template <int NV, int P>
 HWY_INLINE void InitPixel(const TileArgs& t, Vec* HWY_RESTRICT acc) {
@@ -106,7 +120,12 @@ HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixel
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t pixel = t.pixel;
   Vec acc[kCount * NV];
-  (InitPixel<NV, kPixels>(t, acc), ...);
+  constexpr std::make_integer_sequence<int, kCount * NV> kChains;
+  if (t.chain == nullptr || t.begins) {
+    (InitPixel<NV, kPixels>(t, acc), ...);
+  } else {
+    LoadChains(t, acc, kChains);
+  }
   for (int64_t kd = t.d.begin; kd < t.d.end; ++kd) {
     const float* HWY_RESTRICT w = t.panel + NV * lanes * (1 + (kd * t.taps_h + t.h.begin) * t.runs * t.run);
     for (int64_t kh = t.h.begin; kh < t.h.end; ++kh) {
@@ -124,6 +143,7 @@ HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixel
       }
     }
   }
+  if (t.chain != nullptr && !t.ends) return StoreChains(t, acc, kChains);
   if (t.last_lanes == lanes) {
     (FinishPixel<false, NV, kPixels>(t, acc), ...);
   } else {
@@ -153,7 +173,7 @@ HWY_INLINE TileFunction TileFor(int64_t vectors, int64_t pixels) {
 struct DirectTiles {
   static HWY_INLINE bool JoinsTaps(const Gather&) { return true; }
   static constexpr bool kChannelwise = false;
-  static HWY_INLINE TileShape Shape(const Gather&) { return {TargetLanes(), kTilePixels}; }
+  static HWY_INLINE TileShape Shape(const Gather&) { return {TargetLanes(), kTilePixels, true}; }
   static HWY_INLINE PanelShape Panels(const Gather& g) { return {TargetLanes(), g.TapProduct(), g.group_out}; }
   static HWY_INLINE void Run(int64_t vectors, int64_t pixels, const TileArgs& t) { TileFor(vectors, pixels)(t); }
 };

@@ -36,7 +36,7 @@ int64_t ScratchFloats(const ConvTransposeLayer& layer, const ConvArgs& args) {
   int64_t floats = 0;
   ForEachPhase(layer, [&](const Phase& phase) HWY_ATTR {
     const Gather g = PhaseGather(layer, args, phase);
-    floats = std::max(floats, BlockingOf(g, DirectTiles::Shape(g)).patch_floats);
+    floats = std::max(floats, BlockingOf(g, DirectTiles::Shape(g)).scratch_floats());
   });
   return floats;
 }

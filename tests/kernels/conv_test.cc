@@ -173,6 +173,29 @@ TEST(Conv, BlockedSizes) {
   }
 }
 
+// Panels of weights larger than the cache are done in several passes, between which the chains rest: the bits of one
+// chain.
+TEST(Conv, WeightsLargerThanTheCache) {
+  for (const bool volume : {false, true}) {
+    ForEachRow([&](const ConvKernel& row) {
+      if (row.isa == Isa::kReference) return;
+      ConvCase c;
+      for (int a = volume ? 0 : 1; a < 3; ++a) {
+        c.layer.kernel[a] = volume ? 3 : 5;
+        c.pad[a] = 1;
+      }
+      c.layer.in_channels = volume ? 900 : 1500;
+      c.layer.out_channels = 19;
+      c.layer.has_residual = c.residual_is_dst = true;
+      c.layer.act = {UnaryFn::kRelu};
+      c.src = {1, volume ? 3 : 1, 4, 31, c.layer.in_channels};
+      c.dst = {1, volume ? 3 : 1, 3, 27, c.layer.out_channels};
+      if (!row.accepts(c.layer)) return;
+      CheckEverything(row, c, volume ? 1 : 2);
+    });
+  }
+}
+
 TEST(Conv, NoBiasIsZero) {
   ForEachRow([](const ConvKernel& row) {
     ConvLayer layer;
