@@ -1,0 +1,81 @@
+#include "converter/convert.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "converter/onnx/import.h"
+#include "converter/passes/pipeline.h"
+
+namespace fovea::converter {
+namespace {
+
+// The first bytes of a file (none for a folder) and its name: what a source is recognised by.
+struct Head {
+  std::string path;
+  bool is_folder = false;
+  std::array<unsigned char, 64> bytes{};
+  size_t size = 0;
+};
+
+// An ONNX file is a protobuf message ModelProto whose writers put ir_version (field 1, a small number) first, or, less
+// often, one of its strings (producer_name 2, producer_version 3, domain 4, doc_string 6), the graph (7) or
+// opset_import (8).
+bool IsOnnx(const Head& head) {
+  if (head.is_folder || head.size < 2) return false;
+  const unsigned char tag = head.bytes[0];
+  if (tag == 0x08) return head.bytes[1] > 0 && head.bytes[1] < 0x80;
+  // Other protobuf files (frozen graphs) start with a length-delimited field 1.
+  return tag == 0x12 || tag == 0x1a || tag == 0x22 || tag == 0x32 || tag == 0x3a || tag == 0x42;
+}
+
+// One row a kind of source; the first that recognises the file imports it.
+struct Frontend {
+  const char* name;
+  bool (*recognises)(const Head& head);
+  Status (*import)(const std::string& path, const Options& options, ir::Graph* graph, Report* report);
+};
+constexpr Frontend kFrontends[] = {
+    {"ONNX", IsOnnx, ImportOnnx},
+};
+
+Result<Head> ReadHead(const std::string& path) {
+  Head head;
+  head.path = path;
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) return NotFound(path + ": no such file");
+  head.is_folder = std::filesystem::is_directory(status);
+  if (head.is_folder) return head;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return IoError(path + ": cannot be opened");
+  file.read(reinterpret_cast<char*>(head.bytes.data()), static_cast<std::streamsize>(head.bytes.size()));
+  head.size = static_cast<size_t>(file.gcount());
+  return head;
+}
+
+}  // namespace
+
+Result<ir::Graph> Convert(const std::string& path, const Options& options, Report* report) {
+  const auto begin = std::chrono::steady_clock::now();
+  Report unread;
+  if (report == nullptr) report = &unread;
+  FOVEA_ASSIGN_OR_RETURN(const Head head, ReadHead(path));
+  std::string known;
+  for (const Frontend& frontend : kFrontends) {
+    known += (known.empty() ? "" : ", ") + std::string(frontend.name);
+    if (!frontend.recognises(head)) continue;
+    ir::Graph graph;
+    FOVEA_RETURN_IF_ERROR(frontend.import(path, options, &graph, report));
+    FOVEA_RETURN_IF_ERROR(RunPasses(&graph, options, report).Prefixed(path));
+    if (graph.metadata.source_format.empty()) graph.metadata.source_format = report->source_format;
+    report->warnings.insert(report->warnings.end(), graph.warnings.begin(), graph.warnings.end());
+    report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return graph;
+  }
+  return Unsupported(path + ": not a model that fovea can read (" + known + ")");
+}
+
+}  // namespace fovea::converter
