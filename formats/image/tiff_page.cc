@@ -171,6 +171,11 @@ Result<TiffPage> ReadPage(const ByteSource& source, const TiffStructure& structu
   if (page.compression == COMPRESSION_OJPEG || TIFFIsCODECConfigured(static_cast<uint16_t>(page.compression)) == 0) {
     return Unsupported(CompressionName(page.compression));
   }
+  if (page.compression == kCompressionNone || page.compression == COMPRESSION_PACKBITS) {
+    FOVEA_ASSIGN_OR_RETURN(const uint64_t predictor, get(kTagPredictor, 1));
+    // libtiff ignores it, others undo it: the pixels would depend on the reader.
+    if (predictor != 1) return Unsupported("a predictor without a compression that has one");
+  }
   if (page.photometric == kPhotometricYCbCr && page.compression != kCompressionJpeg) {
     const TiffTag* subsampling = FindTag(directory, kTagYCbCrSubsampling);
     for (uint64_t i = 0; i < 2; ++i) {

@@ -1,4 +1,3 @@
-#include <bit>
 #include <cstring>
 
 #include "formats/image/pixels.h"
@@ -57,12 +56,14 @@ void UnpackRow(const TiffPage& page, bool swapped, const uint8_t* row, int64_t f
       Gather<8>(src, count, step, dst);
     }
     if (swapped) SwapBytes(dst, bytes, static_cast<size_t>(count));
-  } else if (page.bits == 24) {  // whole bytes, hence in the file's byte order
-    const bool big = (std::endian::native == std::endian::big) != swapped;
+  } else if (page.bits == 24) {
+    // Written as packed bits, the most significant byte first whatever the file's byte order, as are all odd depths.
+    // libtiff takes them for words instead and has reversed the bytes of files in the other byte order.
+    const bool reversed = page.swapped && !page.raw();
     for (int64_t i = 0; i < count; ++i) {
       const uint8_t* b = row + ((first + i) * step + sample) * 3;
-      const uint32_t value = big ? static_cast<uint32_t>(b[0] << 16 | b[1] << 8 | b[2])
-                                 : static_cast<uint32_t>(b[2] << 16 | b[1] << 8 | b[0]);
+      const uint32_t value = reversed ? static_cast<uint32_t>(b[2] << 16 | b[1] << 8 | b[0])
+                                      : static_cast<uint32_t>(b[0] << 16 | b[1] << 8 | b[2]);
       std::memcpy(dst + i * 4, &value, 4);
     }
   } else if (bytes == 1) {
