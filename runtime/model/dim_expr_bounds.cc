@@ -2,6 +2,7 @@
 // TensorFlow's SAME computes, max((ceil(h / 2) - 1) 2 + 3 - h, 0), loses its maximum here, and what is built upon it
 // its complexity.
 #include <algorithm>
+#include <numeric>
 
 #include "runtime/model/dim_expr_node.h"
 
@@ -70,19 +71,40 @@ DimBounds AtomBounds(const DimAtom& atom, int* visits) {
   }
 }
 
-// c floor(x / c) = x - (x mod c): the x may cancel against other terms, and the remainder is in [0, c - 1].
-bool OpenFloors(const DimExpr& e, DimExpr* opened, DimBounds* remainders) {
-  *opened = e;
-  *remainders = {0, 0};
-  for (const DimTerm& t : DimExprBuilder::NodeOf(e).terms) {
-    if (t.factors.size() != 1) continue;
-    const DimAtom& atom = *t.factors[0];
-    if (atom.op != DimOp::kFloorDiv || !atom.b.IsConst() || t.coefficient % atom.b.Const() != 0) continue;
-    const int64_t times = t.coefficient / atom.b.Const();
-    *opened = *opened - DimExprBuilder::Make(0, {t}) + atom.a * times;
-    *remainders = Add(*remainders, Times({1 - atom.b.Const(), 0}, times));
+const DimAtom* AsFloorByConstant(const DimTerm& t) {
+  const DimAtom& atom = *t.factors[0];
+  return t.factors.size() == 1 && atom.op == DimOp::kFloorDiv && atom.b.IsConst() ? &atom : nullptr;
+}
+
+// c floor(x / c) = x - (x mod c): the x may cancel against other terms, and the remainder is in [0, c - 1]. `times` is
+// the multiple of e in which every floor has such a coefficient: times e = opened + remainders.
+bool OpenFloors(const DimExpr& e, int64_t* times, DimExpr* opened, DimBounds* remainders) {
+  constexpr int64_t kMaxTimes = int64_t{1} << 20;
+  const DimExpr::Node& node = DimExprBuilder::NodeOf(e);
+  *times = 1;
+  bool any = false;
+  for (const DimTerm& t : node.terms) {
+    const DimAtom* const floor = AsFloorByConstant(t);
+    if (floor == nullptr) continue;
+    any = true;
+    const int64_t c = floor->b.Const();
+    const int64_t needed = c / std::gcd(t.coefficient % c, c);
+    if (needed > kMaxTimes) return false;
+    *times = std::lcm(*times, needed);
+    if (*times > kMaxTimes) return false;
   }
-  return *remainders != DimBounds{0, 0} && DimExprBuilder::NodeOf(*opened).error == nullptr;
+  *opened = *times * e;
+  *remainders = {0, 0};
+  for (const DimTerm& t : node.terms) {
+    const DimAtom* const floor = AsFloorByConstant(t);
+    int64_t coefficient = 0;
+    if (floor == nullptr) continue;
+    if (__builtin_mul_overflow(t.coefficient, *times, &coefficient)) return false;
+    const int64_t c = floor->b.Const();
+    *opened = *opened - DimExprBuilder::Make(0, {{coefficient, t.factors}}) + floor->a * (coefficient / c);
+    *remainders = Add(*remainders, Times({1 - c, 0}, coefficient / c));
+  }
+  return any && DimExprBuilder::NodeOf(*opened).error == nullptr;
 }
 
 DimBounds NodeBounds(const DimExpr& e, int* visits) {
@@ -94,11 +116,13 @@ DimBounds NodeBounds(const DimExpr& e, int* visits) {
     for (const DimAtomPtr& f : t.factors) product = Product(product, AtomBounds(*f, visits));
     sum = Add(sum, Times(product, t.coefficient));
   }
+  int64_t times = 1;
   DimExpr opened;
   DimBounds remainders;
-  if (*visits > 0 && OpenFloors(e, &opened, &remainders)) {
+  if (*visits > 0 && OpenFloors(e, &times, &opened, &remainders)) {
     const DimBounds other = Add(NodeBounds(opened, visits), remainders);
-    sum = {std::max(sum.low, other.low), std::min(sum.high, other.high)};
+    if (other.low != kLowest) sum.low = std::max(sum.low, -FloorQuotient(-other.low, times));
+    if (other.high != kHighest) sum.high = std::min(sum.high, FloorQuotient(other.high, times));
   }
   return sum;
 }
