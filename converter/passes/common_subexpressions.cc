@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 
-#include "converter/ir/params.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/rewrite.h"
 
@@ -42,8 +41,8 @@ void MergeConstants(ir::Graph* graph) {
 
 std::string Key(const ir::Graph& graph, const ir::Node& node) {
   std::string key = std::to_string(static_cast<int>(KindOf(node.params))) + " " +
-                    DTypeName(ValueOf(graph, node.output).dtype) + " " + ir::ParamsToString(node.params);
-  for (const ir::ValueId v : node.inputs) key += " " + std::to_string(v);
+                    DTypeName(ValueOf(graph, node.output).dtype) + " " + ParamsToString(node.params);
+  for (const ir::ValueId v : node.inputs) key.append(" ").append(std::to_string(v));
   return key;
 }
 
@@ -58,7 +57,7 @@ Status CommonSubexpressions(ir::Graph* graph) {
     std::vector<size_t>& group = groups[Key(*graph, node)];
     bool merged = false;
     for (const size_t other : group) {
-      if (merged || !ir::SameParams(graph->nodes[other].params, node.params)) continue;
+      if (merged || !SameParams(graph->nodes[other].params, node.params)) continue;
       Replace(graph, &node, graph->nodes[other].output);
       merged = true;
     }
