@@ -27,8 +27,8 @@ Status CheckInside(const ImageInfo& info, const Region& r) {
     return OkStatus();
   }
   return InvalidArgument("the region of plane (t " + std::to_string(r.t) + ", z " + std::to_string(r.z) + ", c " +
-                         std::to_string(r.c) + ") at (" + std::to_string(r.y) + ", " + std::to_string(r.x) +
-                         ") with " + std::to_string(r.height) + " x " + std::to_string(r.width) +
+                         std::to_string(r.c) + ") at (" + std::to_string(r.y) + ", " + std::to_string(r.x) + ") with " +
+                         std::to_string(r.height) + " x " + std::to_string(r.width) +
                          " pixels is not inside the image");
 }
 

@@ -1,5 +1,5 @@
-// Microscope images in and out: one reader and one writer interface over TIFF (plain, ImageJ, OME), PNG, JPEG, BMP, TGA,
-// PNM and NPY.
+// Microscope images in and out: one reader and one writer interface over TIFF (plain, ImageJ, OME), PNG, JPEG, BMP,
+// TGA, PNM and NPY.
 //
 // An image is a grid of planes (t, z, c), t slowest; a plane is `y` rows of `x` pixels, row-major. Interleaved samples
 // (RGB) count as channels. Readers decode only the strips or tiles a region needs and never hold the whole image where
@@ -53,9 +53,9 @@ struct ImageInfo {
   std::string axes;  // what the file really has, in file order: "YX", "ZCYX", "YXS" (S: interleaved samples, in c);
                      // Q or I: a stack of pages whose meaning the file does not tell, counted in z
   PixelSize pixel_size;
-  std::vector<std::string> channel_names;  // c entries, or none
-  std::vector<std::string> slice_labels;   // t*z*c entries in plane order, or none
-  std::vector<Lut> luts;                   // one for each channel, or one for all, or none
+  std::vector<std::string> channel_names;    // c entries, or none
+  std::vector<std::string> slice_labels;     // t*z*c entries in plane order, or none
+  std::vector<Lut> luts;                     // one for each channel, or one for all, or none
   std::vector<DisplayRange> display_ranges;  // one for each channel, or one for all, or none
   std::string notes;                         // ImageJ's "Info" text
   std::string description;                   // the file's description as stored (ImageJ text, OME-XML, free text)

@@ -28,9 +28,9 @@ uint64_t Load(const uint8_t* at, size_t bytes, bool big_endian) {
 
 // Keys that become fields of ImageInfo, or follow from the pixels; all others travel as properties.
 bool IsStructural(std::string_view key) {
-  static constexpr std::string_view kKeys[] = {
-      "ImageJ", "images",   "channels",  "slices",  "frames", "hyperstack", "unit",    "spacing", "min",
-      "max",    "finterval", "tunit", "xorigin", "yorigin", "zorigin", "order", "zunit", "yunit"};
+  static constexpr std::string_view kKeys[] = {"ImageJ",  "images",  "channels", "slices", "frames",    "hyperstack",
+                                               "unit",    "spacing", "min",      "max",    "finterval", "tunit",
+                                               "xorigin", "yorigin", "zorigin",  "order",  "zunit",     "yunit"};
   return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
 }
 

@@ -1,8 +1,8 @@
 // NumPy .npy files: format 1.0 to 3.0, both byte orders, C and Fortran order, all fovea element types.
 //
-// Tolerated: headers as DeepImageJ writes them - a shape such as "(64,64,1,1,0, )" whose zero-length axis contradicts the
-// data that follow (that axis is read as 1), and header lengths that are not a multiple of 64.
-// Refused with one sentence: objects (pickles), strings, structured and complex types, shapes larger than the file.
+// Tolerated: headers as DeepImageJ writes them - a shape such as "(64,64,1,1,0, )" whose zero-length axis contradicts
+// the data that follow (that axis is read as 1), and header lengths that are not a multiple of 64. Refused with one
+// sentence: objects (pickles), strings, structured and complex types, shapes larger than the file.
 #ifndef FOVEA_FORMATS_IMAGE_NPY_H_
 #define FOVEA_FORMATS_IMAGE_NPY_H_
 

@@ -11,8 +11,8 @@
 namespace fovea::formats {
 namespace {
 
-constexpr int64_t kMaxSpan = 16;             // pixels further apart than this are not read row by row
-constexpr int64_t kMaxInterleaved = 4;       // a last axis of up to 4 entries is colour
+constexpr int64_t kMaxSpan = 16;        // pixels further apart than this are not read row by row
+constexpr int64_t kMaxInterleaved = 4;  // a last axis of up to 4 entries is colour
 constexpr int64_t kBlockBytes = 256 << 10;
 
 // Elements between neighbours along each axis.
@@ -24,7 +24,8 @@ int64_t* Member(Strides* strides, char axis) {
   switch (axis) {
     case 'T': return &strides->t;
     case 'Z': return &strides->z;
-    case 'C': case 'S': return &strides->c;
+    case 'C':
+    case 'S': return &strides->c;
     case 'Y': return &strides->y;
     default: return &strides->x;
   }
@@ -34,7 +35,8 @@ int64_t* Member(ImageInfo* info, char axis) {
   switch (axis) {
     case 'T': return &info->t;
     case 'Z': return &info->z;
-    case 'C': case 'S': return &info->c;
+    case 'C':
+    case 'S': return &info->c;
     case 'Y': return &info->y;
     default: return &info->x;
   }
@@ -64,7 +66,8 @@ class NpyReader final : public ImageReader {
     const bool colour = shape.size() > 2 && shape.back() <= kMaxInterleaved;
     static constexpr const char* kAxes[2][6] = {{"", "X", "YX", "ZYX", "ZCYX", "TZCYX"},
                                                 {"", "", "", "YXS", "ZYXS", "TZYXS"}};
-    if (shape.size() > 5) return Unsupported("'" + source_->name() + "' has more than 5 axes; fovea sees no image in it");
+    if (shape.size() > 5)
+      return Unsupported("'" + source_->name() + "' has more than 5 axes; fovea sees no image in it");
     info_.axes = kAxes[colour ? 1 : 0][shape.size()];
     info_.dtype = header_.dtype;
     info_.y = info_.x = 1;
@@ -178,8 +181,8 @@ class NpyWriter final : public ImageWriter {
     const int64_t step = full_rows ? region.height : 1;  // rows that follow each other in the file
     for (int64_t row = 0; row < region.height; row += step) {
       const int64_t count = step * region.width;
-      const uint64_t at = data_offset_ + static_cast<uint64_t>(base + (region.y + row) * strides_.y +
-                                                               region.x * strides_.x) * bytes;
+      const uint64_t at =
+          data_offset_ + static_cast<uint64_t>(base + (region.y + row) * strides_.y + region.x * strides_.x) * bytes;
       if (strides_.x == 1) {
         FOVEA_RETURN_IF_ERROR(file_.WriteAt(at, from, static_cast<size_t>(count) * bytes));
       } else {

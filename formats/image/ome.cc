@@ -196,9 +196,7 @@ Result<OmeLayout> ParseOmeXml(const std::string& xml, const std::string& own_xml
   return layout;
 }
 
-bool OmeSupports(DType dtype) {
-  return dtype != DType::kFloat16 && dtype != DType::kInt64 && dtype != DType::kUInt64;
-}
+bool OmeSupports(DType dtype) { return dtype != DType::kFloat16 && dtype != DType::kInt64 && dtype != DType::kUInt64; }
 
 std::string MakeOmeXml(const ImageInfo& info, const std::string& file_name, bool interleaved) {
   pugi::xml_document document;

@@ -30,9 +30,9 @@ bool IsOmeXml(std::string_view description);
 // The companion file that holds the XML instead ("BinaryOnly"), or empty.
 std::string OmeMetadataFile(const std::string& xml);
 
-// Fills info's calibration and channel names, and the layout. `xml` is the file's own or its companion's; `own_xml` tells
-// the file's UUID; `own_name` is its file name without folder. `samples`: interleaved values per pixel of the pages.
-// Messages lack the file's name: the caller puts it in front.
+// Fills info's calibration and channel names, and the layout. `xml` is the file's own or its companion's; `own_xml`
+// tells the file's UUID; `own_name` is its file name without folder. `samples`: interleaved values per pixel of the
+// pages. Messages lack the file's name: the caller puts it in front.
 Result<OmeLayout> ParseOmeXml(const std::string& xml, const std::string& own_xml, const std::string& own_name,
                               int64_t samples, int64_t pages, ImageInfo* info);
 

@@ -1,5 +1,5 @@
-// A file that appears under its name only when it is complete: written under a temporary name in the same folder, renamed
-// by Commit, removed by the destructor otherwise.
+// A file that appears under its name only when it is complete: written under a temporary name in the same folder,
+// renamed by Commit, removed by the destructor otherwise.
 #ifndef FOVEA_FORMATS_IMAGE_OUTPUT_FILE_H_
 #define FOVEA_FORMATS_IMAGE_OUTPUT_FILE_H_
 

@@ -83,9 +83,9 @@ Status WriteOverlayPng(const std::string& path, const float* grey, const int32_t
         const int64_t i = y * width + x;
         uint8_t* pixel = &rgb[static_cast<size_t>(i) * 3];
         const int32_t label = labels[i];
-        const bool outline = label != 0 && ((y > 0 && labels[i - width] != label) || (x > 0 && labels[i - 1] != label) ||
-                                            (y + 1 < height && labels[i + width] != label) ||
-                                            (x + 1 < width && labels[i + 1] != label));
+        const bool outline =
+            label != 0 && ((y > 0 && labels[i - width] != label) || (x > 0 && labels[i - 1] != label) ||
+                           (y + 1 < height && labels[i + width] != label) || (x + 1 < width && labels[i + 1] != label));
         if (outline) {
           const std::array<uint8_t, 3> colour = LabelColour(label);
           std::copy(colour.begin(), colour.end(), pixel);
@@ -102,8 +102,8 @@ Status WriteOverlayPng(const std::string& path, const float* grey, const int32_t
   }
 }
 
-Result<int32_t> LabelMask(const float* plane, int64_t height, int64_t width, float threshold,
-                          Connectivity connectivity, int32_t* labels) {
+Result<int32_t> LabelMask(const float* plane, int64_t height, int64_t width, float threshold, Connectivity connectivity,
+                          int32_t* labels) {
   FOVEA_RETURN_IF_ERROR(CheckSize(height, width));
   try {
     // First pass: provisional labels; those that touch are united under the smaller root, which began earlier.

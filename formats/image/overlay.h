@@ -19,10 +19,10 @@ Status WriteOverlayPng(const std::string& path, const float* grey, const int32_t
 
 enum class Connectivity { kFour, kEight };
 
-// Connected components of `plane` > threshold (NaN is background). labels: 0 = background, 1..count in the order in which
-// components begin, row by row. Returns the count.
-Result<int32_t> LabelMask(const float* plane, int64_t height, int64_t width, float threshold,
-                          Connectivity connectivity, int32_t* labels);
+// Connected components of `plane` > threshold (NaN is background). labels: 0 = background, 1..count in the order in
+// which components begin, row by row. Returns the count.
+Result<int32_t> LabelMask(const float* plane, int64_t height, int64_t width, float threshold, Connectivity connectivity,
+                          int32_t* labels);
 
 }  // namespace fovea::formats
 

@@ -1,5 +1,5 @@
-// Pictures that are not microscope formats: PNG, BMP, TGA and PNM through stb_image, JPEG through libtiff's decoder (the
-// same libjpeg as everybody's, row by row), and our own PNG writer (8 and 16 bits). Internal to formats/image.
+// Pictures that are not microscope formats: PNG, BMP, TGA and PNM through stb_image, JPEG through libtiff's decoder
+// (the same libjpeg as everybody's, row by row), and our own PNG writer (8 and 16 bits). Internal to formats/image.
 #ifndef FOVEA_FORMATS_IMAGE_RASTER_H_
 #define FOVEA_FORMATS_IMAGE_RASTER_H_
 
@@ -15,7 +15,8 @@ namespace fovea::formats {
 
 bool IsPng(std::span<const uint8_t> first_bytes);
 bool IsJpeg(std::span<const uint8_t> first_bytes);
-// What stb_image is asked to decode: PNG, BMP, PNM, and TGA, which has no signature, by its name. nullptr: none of them.
+// What stb_image is asked to decode: PNG, BMP, PNM, and TGA, which has no signature, by its name. nullptr: none of
+// them.
 const char* StbFormat(std::span<const uint8_t> first_bytes, const std::string& name);
 
 // Decoded as a whole on the first Read. Palettes become colours, 1-, 2- and 4-bit grey is stretched to 8 bits.

@@ -10,7 +10,7 @@
 
 namespace fovea::formats {
 
-std::string NumberText(double value);                      // the shortest text that reads back as `value`
+std::string NumberText(double value);                         // the shortest text that reads back as `value`
 double ParseNumber(std::string_view text, double otherwise);  // finite, or `otherwise`
 int64_t ParseInteger(std::string_view text, int64_t otherwise);
 

@@ -110,8 +110,8 @@ Status TiffDecoder::SelectPage(const TiffPage& page) {
   TIFFGetField(lib_->tiff, TIFFTAG_IMAGELENGTH, &height);
   const bool tiled = TIFFIsTiled(lib_->tiff) != 0;
   uint32_t rows_per_strip = 0;
-  bool agrees = width == static_cast<uint64_t>(page.width) && height == static_cast<uint64_t>(page.height) &&
-                tiled == page.tiled;
+  bool agrees =
+      width == static_cast<uint64_t>(page.width) && height == static_cast<uint64_t>(page.height) && tiled == page.tiled;
   if (agrees && tiled) {
     agrees = TIFFTileSize64(lib_->tiff) == static_cast<uint64_t>(page.chunk_bytes()) &&
              TIFFNumberOfTiles(lib_->tiff) == static_cast<uint64_t>(page.chunk_count());

@@ -25,7 +25,8 @@ class TiffDecoder {
   TiffDecoder(const TiffDecoder&) = delete;
   TiffDecoder& operator=(const TiffDecoder&) = delete;
 
-  // The rectangle of one sample, as page.dtype in host byte order, row-major and tight. The rectangle is inside the page.
+  // The rectangle of one sample, as page.dtype in host byte order, row-major and tight. The rectangle is inside the
+  // page.
   Status Read(const TiffPage& page, int64_t sample, int64_t y, int64_t x, int64_t height, int64_t width, void* dst);
 
   // The same for a plane that lies at `offset` as plain rows without a directory of its own, laid out like `page`.

@@ -154,7 +154,9 @@ void SetSizes(const PageCounts& counts, const TiffPage& page, ImageInfo* info) {
 }
 
 // True when the file is an OME-TIFF and `stack` was filled; false when it is to be read as a plain TIFF.
-Result<bool> ReadOme(const ByteSource& source, const TiffPage& page, int64_t pages, ImageInfo* info, TiffStack* stack) {
+Result<bool> ReadOme(const ByteSource& source, const TiffStructure& structure, ImageInfo* info, TiffStack* stack) {
+  const TiffPage& page = stack->first;
+  const auto pages = static_cast<int64_t>(structure.directory_offsets().size());
   std::string xml = info->description;
   const size_t slash = source.name().rfind('/');
   const std::string own_name = slash == std::string::npos ? source.name() : source.name().substr(slash + 1);
@@ -194,6 +196,14 @@ Result<bool> ReadOme(const ByteSource& source, const TiffPage& page, int64_t pag
     if (plane.file < 0 || (plane.file == 0 && plane.page >= pages)) {
       return CorruptFile(context + ": its OME-XML names planes that no page of the file holds");
     }
+    if (plane.file == 0 && plane.page > 0) {  // companions' pages are checked when they are read
+      const uint64_t directory = structure.directory_offsets()[static_cast<size_t>(plane.page)];
+      FOVEA_ASSIGN_OR_RETURN(const TiffPage other, ReadTiffPage(source, structure, directory));
+      if (!other.SameShape(page)) {
+        return CorruptFile(context + ": page " + std::to_string(plane.page + 1) +
+                           " has another size or type than the first");
+      }
+    }
     stack->planes.push_back({plane.file, plane.page});
   }
   stack->files = layout.files;
@@ -203,7 +213,8 @@ Result<bool> ReadOme(const ByteSource& source, const TiffPage& page, int64_t pag
   return true;
 }
 
-// Planes beyond the directories: plain bytes after the first page's (ImageJ stacks over 4 GB, tifffile's truncate=True).
+// Planes beyond the directories: plain bytes after the first page's (ImageJ stacks over 4 GB, tifffile's
+// truncate=True).
 Status MakeContiguous(const ByteSource& source, const TiffStructure& structure, int64_t planes, TiffStack* stack) {
   const TiffPage& page = stack->first;
   const int64_t plane_bytes = (page.width * page.samples * page.bits + 7) / 8 * page.height;
@@ -237,8 +248,7 @@ Result<TiffStack> ReadTiffStack(const ByteSource& source, const TiffStructure& s
   ReadLut(structure, directory, page, info);
 
   if (IsOmeXml(info->description)) {
-    FOVEA_ASSIGN_OR_RETURN(const bool ome,
-                           ReadOme(source, page, static_cast<int64_t>(directories.size()), info, &stack));
+    FOVEA_ASSIGN_OR_RETURN(const bool ome, ReadOme(source, structure, info, &stack));
     if (ome) return stack;
     info->pixel_size = PixelSize();
     info->channel_names.clear();

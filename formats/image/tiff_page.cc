@@ -18,7 +18,7 @@ int64_t MaxExpansion(int compression) {
   switch (compression) {
     case kCompressionNone: return 1;
     case COMPRESSION_PACKBITS: return 128;
-    case COMPRESSION_LZW: return 4096;      // a 12-bit code stands for a string of at most 4096 bytes
+    case COMPRESSION_LZW: return 4096;  // a 12-bit code stands for a string of at most 4096 bytes
     case COMPRESSION_ADOBE_DEFLATE: return 1040;
     case COMPRESSION_DEFLATE: return 1040;  // 258 bytes in 2 bits
     default: return 65536;
@@ -28,8 +28,13 @@ int64_t MaxExpansion(int compression) {
 std::string CompressionName(int compression) {
   switch (compression) {
     case 6: return "old-style JPEG (TIFF compression 6)";
-    case 33003: case 33004: case 33005: case 34712: return "JPEG 2000 (TIFF compression " + std::to_string(compression) + ")";
-    case 22610: case 34934: case 48124: return "JPEG XR (TIFF compression " + std::to_string(compression) + ")";
+    case 33003:
+    case 33004:
+    case 33005:
+    case 34712: return "JPEG 2000 (TIFF compression " + std::to_string(compression) + ")";
+    case 22610:
+    case 34934:
+    case 48124: return "JPEG XR (TIFF compression " + std::to_string(compression) + ")";
     default: return "TIFF compression " + std::to_string(compression);
   }
 }
@@ -124,12 +129,11 @@ Status CheckSizes(const ByteSource& source, const TiffPage& page) {
   const int64_t allowed = stored * MaxExpansion(page.compression) + (page.compression == 1 ? 0 : kFreeBytes);
   // Strips: the last one may be short. Uncompressed tiles may be left out where they are empty, but not be larger than
   // the file.
-  const int64_t needed = page.tiled ? held_bytes
-                                    : page.chunk_row_bytes() * page.height * (page.separate ? page.samples : 1);
+  const int64_t needed =
+      page.tiled ? held_bytes : page.chunk_row_bytes() * page.height * (page.separate ? page.samples : 1);
   if (needed > allowed || (page.compression != 1 && rows_bytes / 16 > allowed)) {
     return CorruptFile(std::to_string(page.width) + " x " + std::to_string(page.height) + " pixels, which needs " +
-                       std::to_string(needed) + " bytes, but the whole file has only " +
-                       std::to_string(source.size()));
+                       std::to_string(needed) + " bytes, but the whole file has only " + std::to_string(source.size()));
   }
   return OkStatus();
 }

@@ -67,8 +67,8 @@ class TiffReader final : public ImageReader {
     }
     const auto& directories = file->structure.directory_offsets();
     if (plane.page >= static_cast<int64_t>(directories.size())) {
-      return CorruptFile("'" + file->source->name() + "' has no page " + std::to_string(plane.page + 1) +
-                         ", which '" + main_.source->name() + "' refers to");
+      return CorruptFile("'" + file->source->name() + "' has no page " + std::to_string(plane.page + 1) + ", which '" +
+                         main_.source->name() + "' refers to");
     }
     const uint64_t directory = directories[static_cast<size_t>(plane.page)];
     if (file->page.directory != directory) {

@@ -12,12 +12,26 @@ namespace {
 constexpr size_t kMaxDirectories = size_t{1} << 20;
 constexpr uint64_t kMaxTags = 4096;  // real directories have some dozens
 
+constexpr uint16_t kFirstPrivateTag = 32768;
+
 size_t TypeBytes(uint16_t type) {
   switch (type) {
-    case 1: case 2: case 6: case 7: return 1;
-    case 3: case 8: return 2;
-    case 4: case 9: case 11: case 13: return 4;
-    case 5: case 10: case 12: case 16: case 17: case 18: return 8;
+    case 1:
+    case 2:
+    case 6:
+    case 7: return 1;
+    case 3:
+    case 8: return 2;
+    case 4:
+    case 9:
+    case 11:
+    case 13: return 4;
+    case 5:
+    case 10:
+    case 12:
+    case 16:
+    case 17:
+    case 18: return 8;
     default: return 0;
   }
 }
@@ -106,8 +120,12 @@ Result<TiffDirectory> TiffStructure::ReadDirectory(uint64_t offset) const {
     } else {
       tag.offset = Unsigned(entry + 4 + inline_bytes, inline_bytes);
     }
-    // An array that leaves the file: absent. Where the tag is needed, its absence is reported.
-    if (tag.offset > source_->size() || tag.count > (source_->size() - tag.offset) / type_bytes) continue;
+    if (tag.offset > source_->size() || tag.count > (source_->size() - tag.offset) / type_bytes) {
+      // Broken links of cameras and editors (private tags) are common and harmless; the rest means a file cut short.
+      if (tag.id >= kFirstPrivateTag && tag.id != kTagImageJMetadata && tag.id != kTagImageJCounts) continue;
+      return CorruptFile("'" + source_->name() + "' is cut short: tag " + std::to_string(tag.id) +
+                         " of a page lies beyond its " + std::to_string(source_->size()) + " bytes");
+    }
     directory.push_back(tag);
   }
   return directory;

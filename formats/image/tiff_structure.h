@@ -1,5 +1,6 @@
-// The skeleton of a TIFF or BigTIFF file: header, chain of directories (IFDs), tag values by position. Reads only what is
-// asked for; libtiff is used for decoding alone, so that metadata of hostile files passes through checks written here.
+// The skeleton of a TIFF or BigTIFF file: header, chain of directories (IFDs), tag values by position. Reads only what
+// is asked for; libtiff is used for decoding alone, so that metadata of hostile files passes through checks written
+// here.
 #ifndef FOVEA_FORMATS_IMAGE_TIFF_STRUCTURE_H_
 #define FOVEA_FORMATS_IMAGE_TIFF_STRUCTURE_H_
 

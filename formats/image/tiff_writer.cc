@@ -61,8 +61,9 @@ class TiffWriter final : public ImageWriter {
       chunk_width_ = chunk_height_ = options.tile;
     } else {
       chunk_width_ = info_.x;
-      chunk_height_ = options.rows_per_strip > 0 ? options.rows_per_strip
-                                                 : std::max<int64_t>(1, kStripBytes / std::max<int64_t>(1, image_row_bytes));
+      chunk_height_ = options.rows_per_strip > 0
+                          ? options.rows_per_strip
+                          : std::max<int64_t>(1, kStripBytes / std::max<int64_t>(1, image_row_bytes));
       chunk_height_ = std::min(chunk_height_, info_.y);
     }
     across_ = (info_.x + chunk_width_ - 1) / chunk_width_;
@@ -149,8 +150,8 @@ class TiffWriter final : public ImageWriter {
                                         region.width * element_bytes_));
         } else {
           const uint64_t base = kHeaderBytes + static_cast<uint64_t>(number * chunk_height_ * row_bytes_);
-          FOVEA_RETURN_IF_ERROR(Place(base, y0 - top, x0 - left, sample, y1 - y0, x1 - x0, corner,
-                                      region.width * element_bytes_));
+          FOVEA_RETURN_IF_ERROR(
+              Place(base, y0 - top, x0 - left, sample, y1 - y0, x1 - x0, corner, region.width * element_bytes_));
         }
       }
     }
@@ -261,8 +262,7 @@ class TiffWriter final : public ImageWriter {
       if (compressed()) {
         location = located_[static_cast<size_t>(page * chunks + i)];
       } else {
-        location.offset =
-            kHeaderBytes + static_cast<uint64_t>(page * page_bytes_ + i * chunk_height_ * row_bytes_);
+        location.offset = kHeaderBytes + static_cast<uint64_t>(page * page_bytes_ + i * chunk_height_ * row_bytes_);
         location.bytes = static_cast<uint64_t>(ChunkRows(i / across_) * row_bytes_);
       }
       offsets.push_back(location.offset);

@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int64_t width = std::min(info.x, kMaxPixels);
   const int64_t height = std::clamp<int64_t>(kMaxPixels / width, 1, info.y);
   std::vector<float> pixels(static_cast<size_t>(width * height));
-  const fovea::formats::Region region{info.t - 1, info.z - 1, info.c - 1, info.y - height, info.x - width, height, width};
+  const fovea::formats::Region region{info.t - 1,     info.z - 1, info.c - 1, info.y - height,
+                                      info.x - width, height,     width};
   static_cast<void>(fovea::formats::ReadAsFloat(**reader, region, pixels.data(), 1).ok());
   return 0;
 }

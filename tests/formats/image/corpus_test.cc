@@ -152,15 +152,16 @@ TEST(Corpus, ReadAsFloatInterleavesChannels) {
   const ImageInfo& info = (*reader)->info();
   ASSERT_EQ(info.c, 3);
   std::vector<float> pixels(static_cast<size_t>(info.y * info.x * 3));
-  for (int64_t c = 0; c < 3; ++c) ASSERT_OK(ReadAsFloat(**reader, {0, 0, c, 0, 0, info.y, info.x}, &pixels[static_cast<size_t>(c)], 3));
+  for (int64_t c = 0; c < 3; ++c)
+    ASSERT_OK(ReadAsFloat(**reader, {0, 0, c, 0, 0, info.y, info.x}, &pixels[static_cast<size_t>(c)], 3));
   const auto whole = ReadWhole(**reader);
   ASSERT_OK(whole.status());
   const auto* stored = reinterpret_cast<const uint16_t*>((*whole).data());
   for (size_t i = 0; i < pixels.size(); ++i) ASSERT_EQ(pixels[i], static_cast<float>(stored[i]));
 }
 
-// Depths that no reference reader decodes. Their files hold the numbers 0, 1, 2 ... 255 (modulo the depth), one for each
-// pixel, or for each sample where there are three.
+// Depths that no reference reader decodes. Their files hold the numbers 0, 1, 2 ... 255 (modulo the depth), one for
+// each pixel, or for each sample where there are three.
 TEST(Corpus, OddBitDepthsHoldTheirSequence) {
   if (!HaveCorpora()) GTEST_SKIP() << "../shared/images is absent";
   int checked = 0;
@@ -176,8 +177,8 @@ TEST(Corpus, OddBitDepthsHoldTheirSequence) {
     const bool planar = info.axes == "SYX";
     const int64_t plane = info.y * info.x;
     for (int64_t c = 0; c < info.c; ++c) {
-      ASSERT_OK(ReadAsFloat(**reader, {0, 0, c, 0, 0, info.y, info.x}, &pixels[static_cast<size_t>(planar ? c * plane : c)],
-                            planar ? 1 : info.c));
+      ASSERT_OK(ReadAsFloat(**reader, {0, 0, c, 0, 0, info.y, info.x},
+                            &pixels[static_cast<size_t>(planar ? c * plane : c)], planar ? 1 : info.c));
     }
     // The sequence may begin anew, and need not begin at 0 (min-is-white counts down).
     const bool down = pixels[1] < pixels[0];

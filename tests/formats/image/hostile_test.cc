@@ -43,7 +43,9 @@ std::vector<std::vector<uint8_t>> Samples() {
         info.pixel_size = {0.5, 0.5, 1, "\xc2\xb5m"};
         info.channel_names = {"DAPI", "GFP"};
         info.notes = "notes";
-        auto writer = CreateImage(folder.File(name), info, {.dtype = DType::kUInt16, .compression = compression, .rows_per_strip = 5, .tile = tile});
+        auto writer =
+            CreateImage(folder.File(name), info,
+                        {.dtype = DType::kUInt16, .compression = compression, .rows_per_strip = 5, .tile = tile});
         if (!writer.ok()) continue;
         std::vector<float> pixels(23 * 31);
         for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i * i % 3001);
@@ -104,7 +106,9 @@ TEST(Hostile, SharedFilesCutAndFlipped) {
       // Mostly in the first and last bytes: headers and directories.
       for (int i = 0; i < 3; ++i) {
         const size_t span = std::min<size_t>(bytes.size(), 600);
-        const size_t at = i == 0 ? random() % bytes.size() : i == 1 ? random() % span : bytes.size() - 1 - random() % span;
+        const size_t at = i == 0   ? random() % bytes.size()
+                          : i == 1 ? random() % span
+                                   : bytes.size() - 1 - random() % span;
         bytes[at] = static_cast<uint8_t>(random());
       }
       Exercise(bytes, "flipped.tga");
@@ -160,7 +164,7 @@ std::vector<uint8_t> HandMade(const std::vector<Tag>& tags, uint32_t next = 0, s
 }
 
 std::vector<Tag> Grey(uint32_t width, uint32_t height, uint16_t compression) {
-  return {{256, 4, 1, width}, {257, 4, 1, height}, {258, 3, 1, 8},   {259, 3, 1, compression}, {262, 3, 1, 1},
+  return {{256, 4, 1, width}, {257, 4, 1, height}, {258, 3, 1, 8},      {259, 3, 1, compression}, {262, 3, 1, 1},
           {273, 4, 1, 8},     {277, 3, 1, 1},      {278, 4, 1, height}, {279, 4, 1, 64}};
 }
 
@@ -194,8 +198,10 @@ TEST(Hostile, AbsurdTiffHeaders) {
       {"JPEG 2000", HandMade(Grey(8, 8, 33003))},
       {"positions outside", HandMade(with(Grey(8, 8, 1), {273, 4, 1000, 0x7ffffff0}))},
       {"too few positions", HandMade(with(Grey(8, 8, 1), {278, 4, 1, 1}))},
-      {"huge tiles", HandMade(with(with(with(Grey(8, 8, 5), {322, 4, 1, 0x40000000}), {323, 4, 1, 0x40000000}), {324, 4, 1, 8}))},
-      {"large tiles", HandMade(with(with(with(Grey(8, 8, 5), {322, 4, 1, 0x4000}), {323, 4, 1, 0x8000}), {324, 4, 1, 8}))},
+      {"huge tiles",
+       HandMade(with(with(with(Grey(8, 8, 5), {322, 4, 1, 0x40000000}), {323, 4, 1, 0x40000000}), {324, 4, 1, 8}))},
+      {"large tiles",
+       HandMade(with(with(with(Grey(8, 8, 5), {322, 4, 1, 0x4000}), {323, 4, 1, 0x8000}), {324, 4, 1, 8}))},
       {"complex", HandMade(with(with(Grey(8, 8, 1), {258, 3, 1, 64}), {339, 3, 1, 6}))},
       {"text as a width", HandMade(with(Grey(8, 8, 1), {256, 2, 4, 0x41414141}))},
       {"loop to itself", HandMade(Grey(8, 8, 1), 8)},
@@ -230,14 +236,18 @@ TEST(Hostile, DirectoriesThatLoop) {
 
 TEST(Hostile, AbsurdImageJAndOmeTexts) {
   for (const std::string& text :
-       {std::string("ImageJ=1\nimages=2000000000\nslices=2000000000\n"), std::string("ImageJ=1\nimages=-5\nchannels=0\n"),
+       {std::string("ImageJ=1\nimages=2000000000\nslices=2000000000\n"),
+        std::string("ImageJ=1\nimages=-5\nchannels=0\n"),
         std::string("ImageJ=1\nimages=9223372036854775807\nchannels=9223372036854775807\nslices=9223372036854775807\n"),
         std::string("ImageJ=1\nunit=\\u00\nspacing=1e999\nfinterval=nan\nmin=inf\n\n\n=\n==\n"),
-        std::string("<OME><Image><Pixels SizeX=\"8\" SizeY=\"8\" SizeZ=\"1000000\" SizeC=\"1000000\" SizeT=\"1000000\"/></Image></OME>"),
-        std::string("<OME><Image><Pixels SizeX=\"8\" SizeY=\"8\" SizeZ=\"4\" SizeC=\"1\" SizeT=\"1\" DimensionOrder=\"XYZCT\"><TiffData IFD=\"-3\" PlaneCount=\"99999\"/></Pixels></Image></OME>"),
-        std::string("<OME><Image><Pixels SizeX=\"8\" SizeY=\"8\" SizeZ=\"1\" SizeC=\"1\" SizeT=\"1\"><TiffData><UUID FileName=\"../../etc/passwd\">x</UUID></TiffData></Pixels></Image></OME>"),
-        std::string("<OME UUID=\"a\"><BinaryOnly MetadataFile=\"/etc/passwd\"/></OME>"), std::string("<OME "), std::string("<OME>"),
-        std::string("{\"shape\": [1, 2, 99999999999, 8, 8]}"), std::string("{\"shape\": [")}) {
+        std::string("<OME><Image><Pixels SizeX=\"8\" SizeY=\"8\" SizeZ=\"1000000\" SizeC=\"1000000\" "
+                    "SizeT=\"1000000\"/></Image></OME>"),
+        std::string("<OME><Image><Pixels SizeX=\"8\" SizeY=\"8\" SizeZ=\"4\" SizeC=\"1\" SizeT=\"1\" "
+                    "DimensionOrder=\"XYZCT\"><TiffData IFD=\"-3\" PlaneCount=\"99999\"/></Pixels></Image></OME>"),
+        std::string("<OME><Image><Pixels SizeX=\"8\" SizeY=\"8\" SizeZ=\"1\" SizeC=\"1\" SizeT=\"1\"><TiffData><UUID "
+                    "FileName=\"../../etc/passwd\">x</UUID></TiffData></Pixels></Image></OME>"),
+        std::string("<OME UUID=\"a\"><BinaryOnly MetadataFile=\"/etc/passwd\"/></OME>"), std::string("<OME "),
+        std::string("<OME>"), std::string("{\"shape\": [1, 2, 99999999999, 8, 8]}"), std::string("{\"shape\": [")}) {
     std::vector<Tag> tags = Grey(8, 8, 1);
     tags.insert(tags.begin() + 5, {270, 2, static_cast<uint32_t>(text.size() + 1), 0});
     tags[5].value = static_cast<uint32_t>(8 + 2 + 12 * tags.size() + 4);

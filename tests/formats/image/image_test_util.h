@@ -16,9 +16,9 @@
 
 namespace fovea::formats {
 
-#define ASSERT_OK(expr)                                        \
-  do {                                                         \
-    const ::fovea::Status assert_ok_status_ = (expr);          \
+#define ASSERT_OK(expr)                                                 \
+  do {                                                                  \
+    const ::fovea::Status assert_ok_status_ = (expr);                   \
     ASSERT_TRUE(assert_ok_status_.ok()) << assert_ok_status_.message(); \
   } while (false)
 

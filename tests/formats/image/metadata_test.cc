@@ -23,7 +23,9 @@ ImageInfo Annotated() {
   info.display_ranges = {{10, 2000}, {-5.5, 4095}};
   info.luts.resize(2);
   for (size_t i = 0; i < 256; ++i) info.luts[0][i] = info.luts[1][256 + i] = static_cast<uint8_t>(i);
-  info.notes = "Objective: 63x\nTemperature: 37 \xc2\xb0""C";
+  info.notes =
+      "Objective: 63x\nTemperature: 37 \xc2\xb0"
+      "C";
   info.properties = {{"loop", "false"}, {"cf", "0"}, {"mode", "composite"}};
   info.imagej_blocks = {{0x726f6920, {'I', 'o', 'u', 't', 1, 2, 3}}, {0x6f766572, {9, 8}}, {0x6f766572, {7}}};
   info.software = "a microscope";
@@ -116,7 +118,8 @@ TEST(Ome, MetadataRoundtrip) {
   TemporaryFolder folder;
   const ImageInfo info = Annotated();
   for (const auto compression : {WriteOptions::kNone, WriteOptions::kDeflate}) {
-    ASSERT_OK(WriteAnnotated(folder.File("a.ome.tif"), info, {.dtype = DType::kUInt16, .compression = compression, .tile = 16}));
+    ASSERT_OK(WriteAnnotated(folder.File("a.ome.tif"), info,
+                             {.dtype = DType::kUInt16, .compression = compression, .tile = 16}));
     auto reader = OpenImage(folder.File("a.ome.tif"));
     ASSERT_OK(reader.status());
     const ImageInfo& got = (*reader)->info();
@@ -168,10 +171,11 @@ TEST(Ome, SetsOfFilesInOneFolder) {
   }
   std::string xml =
       "<?xml version=\"1.0\"?><OME UUID=\"urn:uuid:0\"><Image><Pixels DimensionOrder=\"XYZCT\" SizeX=\"7\" SizeY=\"6\" "
-      "SizeZ=\"3\" SizeC=\"1\" SizeT=\"1\" PhysicalSizeX=\"100\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"0.1\" PhysicalSizeZ=\"0.3\">";
+      "SizeZ=\"3\" SizeC=\"1\" SizeT=\"1\" PhysicalSizeX=\"100\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"0.1\" "
+      "PhysicalSizeZ=\"0.3\">";
   for (int z = 0; z < 3; ++z) {
-    xml += "<TiffData FirstZ=\"" + std::to_string(z) + "\" IFD=\"0\"><UUID FileName=\"z" + std::to_string(z) + ".tif\">u" +
-           std::to_string(z) + "</UUID></TiffData>";
+    xml += "<TiffData FirstZ=\"" + std::to_string(z) + "\" IFD=\"0\"><UUID FileName=\"z" + std::to_string(z) +
+           ".tif\">u" + std::to_string(z) + "</UUID></TiffData>";
   }
   xml += "</Pixels></Image></OME>";
   // The master: a page whose description is the XML.
@@ -296,7 +300,8 @@ TEST(Tifffile, ReadsWhatIsWritten) {
       "        if imagej:\n"
       "            m = f.imagej_metadata\n"
       "            assert m['channels'] == 2 and m['slices'] == 3 and m['frames'] == 2 and m['hyperstack'], m\n"
-      "            assert m['unit'] in ('\\\\u00B5m', '\\u00b5m') and m['spacing'] == 0.5 and m['finterval'] == 2.5, m\n"
+      "            assert m['unit'] in ('\\\\u00B5m', '\\u00b5m') and m['spacing'] == 0.5 and m['finterval'] == 2.5, "
+      "m\n"
       "            assert m['Labels'][2] == 'slice 2' and len(m['Labels']) == 12, m\n"
       "            assert list(m['Ranges']) == [10, 2000, -5.5, 4095], m\n"
       "            assert len(m['LUTs']) == 2 and m['LUTs'][0][0][255] == 255, m\n"
@@ -330,9 +335,11 @@ TEST(Tifffile, ReadsWhatIsWritten) {
   ImageInfo colour;
   colour.t = 2, colour.c = 3, colour.y = 10, colour.x = 12;
   colour.axes = "TYXS";
-  ASSERT_OK(WriteAnnotated(folder.File("rgb.tif"), colour, {.dtype = DType::kUInt8, .compression = WriteOptions::kDeflate}));
+  ASSERT_OK(
+      WriteAnnotated(folder.File("rgb.tif"), colour, {.dtype = DType::kUInt8, .compression = WriteOptions::kDeflate}));
   ASSERT_OK(WriteAnnotated(folder.File("rgb.ome.tif"), colour, {.dtype = DType::kUInt16}));
-  script += "for name, dtype, top in (('" + folder.File("rgb.tif") + "', 'uint8', 255), ('" + folder.File("rgb.ome.tif") +
+  script += "for name, dtype, top in (('" + folder.File("rgb.tif") + "', 'uint8', 255), ('" +
+            folder.File("rgb.ome.tif") +
             "', 'uint16', 65535)):\n"
             "    with tifffile.TiffFile(name) as f:\n"
             "        s = f.series[0]\n"

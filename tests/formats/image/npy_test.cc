@@ -30,7 +30,8 @@ TEST(Npy, RoundtripsEveryType) {
       const auto dtype = static_cast<DType>(type);
       const int64_t count = ElementCount(shape, 1);
       std::vector<float> values(static_cast<size_t>(count));
-      for (size_t i = 0; i < values.size(); ++i) values[i] = dtype == DType::kBool ? static_cast<float>(i % 2) : static_cast<float>(i);
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] = dtype == DType::kBool ? static_cast<float>(i % 2) : static_cast<float>(i);
       const auto array = FromFloatVector(values, shape, dtype);
       ASSERT_OK(array.status());
       ASSERT_OK(WriteNpy(folder.File("a.npy"), *array));
@@ -116,6 +117,10 @@ TEST(Npy, ReadsAllSharedArrays) {
     if (entry.path().extension() != ".npy") continue;
     SCOPED_TRACE(entry.path().string());
     const auto array = ReadNpy(entry.path().string());
+    if (entry.path().filename() == "Results.npy") {  // a header without any data, as DeepImageJ saved it
+      EXPECT_NE(array.status().message().find("holds 0 bytes"), std::string::npos);
+      continue;
+    }
     ASSERT_OK(array.status());
     EXPECT_EQ(static_cast<size_t>(ElementCount(array->shape, 1)) * DTypeBytes(array->dtype), array->data.size());
     EXPECT_GT(array->data.size(), 0u);

@@ -21,7 +21,8 @@ TEST(LabelMask, CountsComponentsOfBothConnectivities) {
   auto count = LabelMask(plane.data(), 4, 7, 0.5f, Connectivity::kFour, labels.data());
   ASSERT_OK(count.status());
   EXPECT_EQ(*count, 4);
-  EXPECT_EQ(labels, (std::vector<int32_t>{1, 0, 0, 2, 0, 2, 0, 0, 3, 0, 2, 0, 2, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 4}));
+  EXPECT_EQ(labels,
+            (std::vector<int32_t>{1, 0, 0, 2, 0, 2, 0, 0, 3, 0, 2, 0, 2, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 4}));
   count = LabelMask(plane.data(), 4, 7, 0.5f, Connectivity::kEight, labels.data());
   EXPECT_EQ(*count, 2);
   EXPECT_EQ(labels.back(), 2);

@@ -50,7 +50,8 @@ void ExpectSame(const std::string& path, const ImageInfo& info, const std::vecto
   auto reader = OpenImage(path);
   ASSERT_OK(reader.status());
   const ImageInfo& got = (*reader)->info();
-  ASSERT_EQ(DTypeName(got.dtype), DTypeName(info.dtype == DType::kBool && !path.ends_with("npy") ? DType::kUInt8 : info.dtype));
+  ASSERT_EQ(DTypeName(got.dtype),
+            DTypeName(info.dtype == DType::kBool && !path.ends_with("npy") ? DType::kUInt8 : info.dtype));
   ASSERT_EQ(got.t, info.t);
   ASSERT_EQ(got.z, info.z);
   ASSERT_EQ(got.c, info.c);
@@ -59,8 +60,10 @@ void ExpectSame(const std::string& path, const ImageInfo& info, const std::vecto
   const size_t plane_bytes = pixels.size() / static_cast<size_t>(info.plane_count());
   std::vector<uint8_t> plane(plane_bytes);
   for (int64_t i = 0; i < info.plane_count(); ++i) {
-    ASSERT_OK((*reader)->Read({i / info.c / info.z, i / info.c % info.z, i % info.c, 0, 0, info.y, info.x}, plane.data()));
-    ASSERT_EQ(std::memcmp(plane.data(), pixels.data() + static_cast<size_t>(i) * plane_bytes, plane_bytes), 0) << "plane " << i;
+    ASSERT_OK(
+        (*reader)->Read({i / info.c / info.z, i / info.c % info.z, i % info.c, 0, 0, info.y, info.x}, plane.data()));
+    ASSERT_EQ(std::memcmp(plane.data(), pixels.data() + static_cast<size_t>(i) * plane_bytes, plane_bytes), 0)
+        << "plane " << i;
   }
 }
 
@@ -156,7 +159,8 @@ TEST(Roundtrip, LargeCompressedStripsAreReadRowByRow) {
           for (int64_t row = 0; row < 120; ++row) {
             ASSERT_EQ(std::memcmp(part.data() + row * 700 * element,
                                   pixels.data() + ((i * info.y + y + row) * info.x + 500) * element,
-                                  static_cast<size_t>(700 * element)), 0)
+                                  static_cast<size_t>(700 * element)),
+                      0)
                 << "band " << y << " row " << row << " plane " << i;
           }
         }
@@ -168,7 +172,8 @@ TEST(Roundtrip, LargeCompressedStripsAreReadRowByRow) {
 TEST(Roundtrip, FloatsRoundHalfToEvenAndSaturate) {
   TemporaryFolder folder;
   const float inf = std::numeric_limits<float>::infinity();
-  const std::vector<float> values = {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 254.5f, 255.5f, 300.0f, -7.0f, 3e9f, -3e9f, 1e20f, inf, -inf, NAN, 0.25f};
+  const std::vector<float> values = {0.5f,  1.5f, 2.5f,  -0.5f, -1.5f, 254.5f, 255.5f, 300.0f,
+                                     -7.0f, 3e9f, -3e9f, 1e20f, inf,   -inf,   NAN,    0.25f};
   struct Case {
     DType dtype;
     std::vector<float> expected;
@@ -177,11 +182,15 @@ TEST(Roundtrip, FloatsRoundHalfToEvenAndSaturate) {
       {DType::kUInt8, {0, 2, 2, 0, 0, 254, 255, 255, 0, 255, 0, 255, 255, 0, 0, 0}},
       {DType::kInt8, {0, 2, 2, 0, -2, 127, 127, 127, -7, 127, -128, 127, 127, -128, 0, 0}},
       {DType::kUInt16, {0, 2, 2, 0, 0, 254, 256, 300, 0, 65535, 0, 65535, 65535, 0, 0, 0}},
-      {DType::kInt32, {0, 2, 2, 0, -2, 254, 256, 300, -7, 2147483648.0f, -2147483648.0f, 2147483648.0f, 2147483648.0f, -2147483648.0f, 0, 0}},
-      {DType::kUInt64, {0, 2, 2, 0, 0, 254, 256, 300, 0, 3e9f, 0, 18446744073709551616.0f, 18446744073709551616.0f, 0, 0, 0}},
+      {DType::kInt32,
+       {0, 2, 2, 0, -2, 254, 256, 300, -7, 2147483648.0f, -2147483648.0f, 2147483648.0f, 2147483648.0f, -2147483648.0f,
+        0, 0}},
+      {DType::kUInt64,
+       {0, 2, 2, 0, 0, 254, 256, 300, 0, 3e9f, 0, 18446744073709551616.0f, 18446744073709551616.0f, 0, 0, 0}},
       {DType::kFloat32, values},
       {DType::kFloat64, values},
-      {DType::kFloat16, {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 254.5f, 255.5f, 300, -7, inf, -inf, inf, inf, -inf, NAN, 0.25f}},
+      {DType::kFloat16,
+       {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 254.5f, 255.5f, 300, -7, inf, -inf, inf, inf, -inf, NAN, 0.25f}},
       {DType::kBool, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1}},
   };
   for (const Case& c : cases) {
@@ -213,7 +222,8 @@ TEST(Roundtrip, UnwrittenPixelsAreZero) {
   for (const auto compression : {WriteOptions::kNone, WriteOptions::kDeflate}) {
     ImageInfo info;
     info.z = 2, info.y = 50, info.x = 40;
-    auto writer = CreateImage(folder.File("z.tif"), info, {.dtype = DType::kUInt8, .compression = compression, .rows_per_strip = 8});
+    auto writer = CreateImage(folder.File("z.tif"), info,
+                              {.dtype = DType::kUInt8, .compression = compression, .rows_per_strip = 8});
     ASSERT_OK(writer.status());
     const std::vector<uint8_t> block(200, 9);
     ASSERT_OK((*writer)->Write({0, 1, 0, 12, 5, 10, 20}, block.data()));
