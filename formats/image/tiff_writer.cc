@@ -6,13 +6,13 @@
 #include <map>
 #include <new>
 
-#include "formats/image/imagej.h"
 #include "formats/image/ome.h"
 #include "formats/image/output_file.h"
 #include "formats/image/text.h"
 #include "formats/image/tiff.h"
 #include "formats/image/tiff_encode.h"
 #include "formats/image/tiff_page.h"
+#include "formats/image/tiff_tags.h"
 
 namespace fovea::formats {
 namespace {
@@ -34,24 +34,28 @@ class TiffWriter final : public ImageWriter {
     options_ = options;
     // TIFF has no bool of a byte; 0 and 1 are.
     info_.dtype = options.dtype == DType::kBool ? DType::kUInt8 : options.dtype;
+    const size_t slash = path.rfind('/');
+    flavour_.file_name = slash == std::string::npos ? path : path.substr(slash + 1);
     const std::string lower = LowerCase(path);
-    ome_ = lower.ends_with(".ome.tif") || lower.ends_with(".ome.tiff");
-    if (ome_ && !OmeSupports(info_.dtype)) {
+    flavour_.ome = lower.ends_with(".ome.tif") || lower.ends_with(".ome.tiff");
+    if (flavour_.ome && !OmeSupports(info_.dtype)) {
       return Unsupported("cannot write '" + path + "': OME-TIFF has no " + DTypeName(info_.dtype));
     }
-    imagej_ = !ome_ && ImageJSupports(info_.dtype);
+    flavour_.imagej = !flavour_.ome && ImageJSupports(info_.dtype);
     // Colour pictures stay interleaved. ImageJ knows RGB of 8 bits in stacks and of 16 bits as a single page.
     const bool single = info_.t * info_.z == 1;
-    interleaved_ = info_.c == 3 && info_.axes.ends_with("YXS") &&
-                   (info_.dtype == DType::kUInt8 || (info_.dtype == DType::kUInt16 && (single || ome_)));
-    samples_ = interleaved_ ? info_.c : 1;
+    flavour_.interleaved =
+        info_.c == 3 && info_.axes.ends_with("YXS") &&
+        (info_.dtype == DType::kUInt8 || (info_.dtype == DType::kUInt16 && (single || flavour_.ome)));
+    samples_ = flavour_.interleaved ? info_.c : 1;
     element_bytes_ = static_cast<int64_t>(DTypeBytes(info_.dtype));
-    info_.format = ome_ ? "OME-TIFF" : imagej_ ? "ImageJ TIFF" : "TIFF";
+    info_.format = flavour_.ome ? "OME-TIFF" : flavour_.imagej ? "ImageJ TIFF" : "TIFF";
     std::string axes;
-    for (const auto& [letter, count] : {std::pair{'T', info_.t}, {'Z', info_.z}, {'C', interleaved_ ? 1 : info_.c}}) {
+    for (const auto& [letter, count] :
+         {std::pair{'T', info_.t}, {'Z', info_.z}, {'C', flavour_.interleaved ? 1 : info_.c}}) {
       if (count > 1) axes.push_back(letter);
     }
-    info_.axes = axes + (interleaved_ ? "YXS" : "YX");
+    info_.axes = axes + (flavour_.interleaved ? "YXS" : "YX");
 
     if (options.tile < 0 || options.tile % 16 != 0 || options.tile > 65536 || options.rows_per_strip < 0) {
       return InvalidArgument("cannot write '" + path + "': tiles must have a multiple of 16 pixels");
@@ -110,7 +114,7 @@ class TiffWriter final : public ImageWriter {
     if (!compressed()) return kBlockBytes + row_bytes_ + tables;
     // An aligned band of one plane completes its chunks one by one; samples wait for each other. Plus encoder output.
     const int64_t chunk = row_bytes_ * chunk_height_;
-    const int64_t waiting = interleaved_ ? (band_rows / chunk_height_ + 2) * across_ : across_ + 1;
+    const int64_t waiting = flavour_.interleaved ? (band_rows / chunk_height_ + 2) * across_ : across_ + 1;
     return tables + chunk * (waiting + 2) + (int64_t{512} << 10);
   }
 
@@ -279,48 +283,6 @@ class TiffWriter final : public ImageWriter {
     ifd->AddOffsets(tiled ? kTagTileByteCounts : kTagStripByteCounts, counts);
   }
 
-  void AddResolution(IfdBuilder* ifd) const {
-    const PixelSize& size = info_.pixel_size;
-    if (!(size.x > 0) || !(size.y > 0) || size.unit.empty()) return;
-    double scale = 1;
-    uint16_t unit = size.unit == "inch" ? 2 : size.unit == "cm" ? 3 : 1;
-    if (!imagej_ && unit == 1 && MetresPer(size.unit) > 0) {  // without ImageJ's text only cm and inch can be told
-      scale = MetresPer(size.unit) / 0.01;
-      unit = 3;
-    }
-    ifd->AddRational(kTagXResolution, 1 / (size.x * scale));
-    ifd->AddRational(kTagYResolution, 1 / (size.y * scale));
-    ifd->AddShort(kTagResolutionUnit, unit);
-  }
-
-  void AddDescription(IfdBuilder* ifd) const {
-    if (ome_) {
-      const size_t slash = path_.rfind('/');
-      ifd->AddText(kTagImageDescription,
-                   MakeOmeXml(info_, slash == std::string::npos ? path_ : path_.substr(slash + 1), interleaved_));
-    } else if (imagej_) {
-      ifd->AddText(kTagImageDescription, MakeImageJText(info_, interleaved_));
-      const ImageJItems items = MakeImageJItems(info_);
-      if (!items.bytes.empty()) {
-        ifd->AddLongs(kTagImageJCounts, items.counts);
-        ifd->AddBytes(kTagImageJMetadata, items.bytes);
-      }
-    } else {
-      // Types that ImageJ lacks: shape and axes as tifffile writes them.
-      std::string shape;
-      std::string axes;
-      for (const auto& [letter, count] : {std::pair{'T', info_.t}, {'Z', info_.z}, {'C', info_.c}}) {
-        if (count == 1) continue;
-        shape += std::to_string(count) + ", ";
-        axes.push_back(letter);
-      }
-      ifd->AddText(kTagImageDescription, "{\"shape\": [" + shape + std::to_string(info_.y) + ", " +
-                                             std::to_string(info_.x) + "], \"axes\": \"" + axes + "YX\"}");
-    }
-    ifd->AddText(kTagSoftware, info_.software.empty() ? "fovea" : info_.software);
-    ifd->AddText(kTagDateTime, info_.date);
-  }
-
   void AddPixelTags(IfdBuilder* ifd) const {
     ifd->AddLong(kTagNewSubfileType, 0);
     ifd->AddLong(kTagImageWidth, static_cast<uint32_t>(info_.x));
@@ -339,13 +301,13 @@ class TiffWriter final : public ImageWriter {
     const uint16_t format = IsFloat(info_.dtype) ? 3 : is_signed ? 2 : 1;
     ifd->AddShorts(kTagSampleFormat, std::vector<uint16_t>(samples, format));
     // One 8-bit table is ImageJ's look-up table, which is TIFF's colour map; values stay indices.
-    if (imagej_ && !interleaved_ && info_.dtype == DType::kUInt8 && info_.luts.size() == 1) {
+    if (flavour_.imagej && !flavour_.interleaved && info_.dtype == DType::kUInt8 && info_.luts.size() == 1) {
       std::vector<uint16_t> map(info_.luts[0].size());
       for (size_t i = 0; i < map.size(); ++i) map[i] = static_cast<uint16_t>(info_.luts[0][i] * 257);
       ifd->AddShorts(kTagColorMap, map);
       ifd->AddShort(kTagPhotometric, kPhotometricPalette);
     } else {
-      ifd->AddShort(kTagPhotometric, interleaved_ ? kPhotometricRgb : kPhotometricMinIsBlack);
+      ifd->AddShort(kTagPhotometric, flavour_.interleaved ? kPhotometricRgb : kPhotometricMinIsBlack);
     }
   }
 
@@ -363,8 +325,8 @@ class TiffWriter final : public ImageWriter {
       IfdBuilder ifd(big);
       AddPixelTags(&ifd);
       AddChunks(page, &ifd);
-      AddResolution(&ifd);
-      if (page == 0) AddDescription(&ifd);
+      AddResolution(info_, flavour_, &ifd);
+      if (page == 0) AddDescription(info_, flavour_, &ifd);
       const std::vector<uint8_t> bytes = ifd.Serialize(end_, page + 1 == pages_);
       FOVEA_RETURN_IF_ERROR(file_.WriteAt(end_, bytes.data(), bytes.size()));
       end_ += bytes.size();
@@ -387,7 +349,8 @@ class TiffWriter final : public ImageWriter {
 
   OutputFile file_;
   WriteOptions options_;
-  bool ome_ = false, imagej_ = false, interleaved_ = false, finished_ = false;
+  TiffFlavour flavour_;
+  bool finished_ = false;
   int64_t samples_ = 1, element_bytes_ = 1;
   int64_t chunk_width_ = 0, chunk_height_ = 0, across_ = 0, down_ = 0;
   int64_t row_bytes_ = 0;  // of a strip or tile
