@@ -76,18 +76,21 @@ Loop<1> ReducedLoop(uint32_t axes, const ReduceArgs& args) {
   return MakeLoop<1>(args.src.rank, dims, {args.src.strides});
 }
 
-int64_t ReduceUnits(const ReduceLayer&, const ReduceArgs& args) { return args.dst.elements(); }
+int64_t ReduceUnits(const ReduceLayer& layer, const ReduceArgs& args) {
+  const Loop<2> kept = KeptLoop(layer.axes, args);
+  return kept.rows() * CeilDiv(kept.inner(), kReduceKept);
+}
 
 void Reduce(const ReduceLayer& layer, const ReduceArgs& args, int64_t unit_begin, int64_t unit_end, float*) {
   const Loop<2> kept = KeptLoop(layer.axes, args);
   const Loop<1> reduced = ReducedLoop(layer.axes, args);
-  for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
-    int64_t at[2];
-    RowOffsets(kept, unit / kept.inner(), at);
-    const int64_t i = unit % kept.inner();
-    args.dst.data[at[1] + i * kept.strides[1][kept.rank - 1]] =
-        static_cast<float>(ReduceOne(layer.fn, reduced, args.src.data + at[0] + i * kept.strides[0][kept.rank - 1]));
-  }
+  const int64_t src_step = kept.strides[0][kept.rank - 1], dst_step = kept.strides[1][kept.rank - 1];
+  ForEachKept(kept, unit_begin, unit_end, [&](const int64_t* at, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const double sum = ReduceOne(layer.fn, reduced, args.src.data + at[0] + i * src_step);
+      args.dst.data[at[1] + i * dst_step] = static_cast<float>(sum);
+    }
+  });
 }
 
 int64_t ArgReduceUnits(const ArgReduceLayer& layer, const ReduceArgs& args) {

@@ -15,7 +15,27 @@ inline constexpr int64_t kReduceBlock = 4096;
 Loop<2> KeptLoop(uint32_t axes, const ReduceArgs& args);
 Loop<1> ReducedLoop(uint32_t axes, const ReduceArgs& args);
 
-int64_t ReduceUnits(const ReduceLayer& layer, const ReduceArgs& args);  // one unit: one element of dst
+// Units of a reduction: pieces of at most kReduceKept elements of dst. fn(offsets in src and dst, n) for each.
+inline constexpr int64_t kReduceKept = 64;
+template <class Fn>
+void ForEachKept(const Loop<2>& kept, int64_t unit_begin, int64_t unit_end, Fn&& fn) {
+  const int64_t pieces = CeilDiv(kept.inner(), kReduceKept);
+  for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
+    int64_t at[2];
+    RowOffsets(kept, unit / pieces, at);
+    const int64_t begin = unit % pieces * kReduceKept;
+    for (int v = 0; v < 2; ++v) at[v] += begin * kept.strides[v][kept.rank - 1];
+    fn(at, std::min(kReduceKept, kept.inner() - begin));
+  }
+}
+
+// True where the last axis is kept and dense: decided by the operator, not by how large a tile is.
+inline bool KeepsChannels(const ReduceLayer& layer, const ReduceArgs& args) {
+  const int last = args.src.rank - 1;
+  return last >= 0 && (layer.axes >> last & 1) == 0 && args.src.strides[last] == 1;
+}
+
+int64_t ReduceUnits(const ReduceLayer& layer, const ReduceArgs& args);
 void Reduce(const ReduceLayer& layer, const ReduceArgs& args, int64_t unit_begin, int64_t unit_end, float*);
 int64_t ArgReduceUnits(const ArgReduceLayer& layer, const ReduceArgs& args);
 void ArgReduce(const ArgReduceLayer& layer, const ReduceArgs& args, int64_t unit_begin, int64_t unit_end, float*);
