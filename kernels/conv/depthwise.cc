@@ -30,7 +30,7 @@ HWY_INLINE void MultiplyPixel(const TileArgs& t, const float* from, Vec w0, Vec 
 }
 
 template <bool kPartial, int NV, int... kPixel>
-HWY_INLINE void ComputeChannels(const TileArgs& t, std::integer_sequence<int, kPixel...>) {
+HWY_INLINE void ComputeChannels(const TileArgs& t, std::integer_sequence<int, kPixel...> pixels) {
   const Floats d;
   const int64_t lanes = TargetLanes();
   Vec acc[sizeof...(kPixel) * NV];
@@ -46,7 +46,7 @@ HWY_INLINE void ComputeChannels(const TileArgs& t, std::integer_sequence<int, kP
       }
     }
   }
-  (FinishPixel<kPartial, NV, kPixel>(t, acc), ...);
+  FinishTile<NV>(t, acc, pixels);
 }
 
 template <int NV, int P>

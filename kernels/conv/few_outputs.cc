@@ -18,6 +18,7 @@ namespace HWY_NAMESPACE {
 namespace few_outputs {
 
 inline constexpr int kMaxOutputs = 4;
+inline constexpr int kMaxPixels = 8;
 inline constexpr int kBiasFloats = 16;  // a cache line, so that vectors of weights don't straddle two
 
 // Pixels x outputs accumulators, a vector of weights an output and one of the source.
@@ -72,33 +73,37 @@ HWY_INLINE void Step(const float* from, int64_t pixel, int64_t count, const floa
    ...);
 }
 
-// Adds lanes, bias and residual of output C of four pixels from pixel P on (fewer at the end of the tile), and
-// activates: plain code, the outputs lie `dst_pixel` apart.
+// Adds the lanes of output C of four pixels from pixel P on (fewer at the end of the tile).
 template <int kOutputs, int kPixels, int P, int C>
-HWY_INLINE void FinishFour(const TileArgs& t, const Vec* HWY_RESTRICT acc) {
+HWY_INLINE void SumFour(const Vec* HWY_RESTRICT acc, float* HWY_RESTRICT sums) {
   const Vec zero = hn::Zero(Floats());
   constexpr int kCount = kPixels - P < 4 ? kPixels - P : 4;
   constexpr int kFirst = P * kOutputs + C;
-  float sums[4];
   SumLanes(acc[kFirst], kCount > 1 ? acc[kFirst + (kCount > 1 ? kOutputs : 0)] : zero,
            kCount > 2 ? acc[kFirst + (kCount > 2 ? 2 * kOutputs : 0)] : zero,
-           kCount > 3 ? acc[kFirst + (kCount > 3 ? 3 * kOutputs : 0)] : zero, sums);
-  for (int i = 0; i < kCount; ++i) {
-    float x = sums[i] + t.panel[C];
-    if (t.residual != nullptr) x += t.residual[(P + i) * t.residual_pixel + C];
-    if (t.fused == Fused::kClip) {
-      x = x < t.low ? t.low : x;
-      x = x > t.high ? t.high : x;
-    } else if (t.fused == Fused::kLeaky) {
-      x = x < 0 ? t.slope * x : x;
-    }
-    t.dst[(P + i) * t.dst_pixel + C] = x;
-  }
+           kCount > 3 ? acc[kFirst + (kCount > 3 ? 3 * kOutputs : 0)] : zero, sums + C * kMaxPixels + P);
 }
 
 template <int kOutputs, int kPixels, int P, int... C>
-HWY_INLINE void FinishOutputs(const TileArgs& t, const Vec* HWY_RESTRICT acc, std::integer_sequence<int, C...>) {
-  (FinishFour<kOutputs, kPixels, P, C>(t, acc), ...);
+HWY_INLINE void SumOutputs(const Vec* HWY_RESTRICT acc, float* HWY_RESTRICT sums, std::integer_sequence<int, C...>) {
+  (SumFour<kOutputs, kPixels, P, C>(acc, sums), ...);
+}
+
+// Bias, residual and activation: plain code, the outputs lie `dst_pixel` apart. sums: [output][kMaxPixels].
+HWY_NOINLINE void FinishSums(const TileArgs& t, const float* HWY_RESTRICT sums, int64_t pixels) {
+  for (int64_t p = 0; p < pixels; ++p) {
+    for (int64_t c = 0; c < t.last_lanes; ++c) {
+      float x = sums[c * kMaxPixels + p] + t.panel[c];
+      if (t.residual != nullptr) x += t.residual[p * t.residual_pixel + c];
+      if (t.fused == Fused::kLeaky) {
+        x = x < 0 ? t.slope * x : x;
+      } else {
+        x = x < t.low ? t.low : x;
+        x = x > t.high ? t.high : x;
+      }
+      t.dst[p * t.dst_pixel + c] = x;
+    }
+  }
 }
 
 template <int... kIndex>
@@ -129,8 +134,10 @@ HWY_INLINE void ComputeOutputs(const TileArgs& t, std::integer_sequence<int, kPi
     }
   }
   constexpr std::make_integer_sequence<int, C> kOutputs;
-  FinishOutputs<C, kCount, 0>(t, acc, kOutputs);
-  if constexpr (kCount > 4) FinishOutputs<C, kCount, 4>(t, acc, kOutputs);
+  float sums[C * kMaxPixels];
+  SumOutputs<C, kCount, 0>(acc, sums, kOutputs);
+  if constexpr (kCount > 4) SumOutputs<C, kCount, 4>(acc, sums, kOutputs);
+  FinishSums(t, sums, kCount);
 }
 
 template <int C, int P>

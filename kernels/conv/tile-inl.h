@@ -33,7 +33,7 @@ inline constexpr int64_t kTilePixels = 6;
 HWY_INLINE int64_t TargetLanes() { return static_cast<int64_t>(hn::Lanes(Floats())); }
 
 // Activations that are fused in registers; others are a pass of the elementwise row over what was written.
-enum class Fused { kNone, kClip, kLeaky };
+enum class Fused { kClip, kLeaky };
 
 struct TileArgs {
   const float* src;  // base of the offsets that follow, in floats
@@ -56,14 +56,16 @@ struct TileArgs {
 
 // Chains rest in the order of the accumulators.
 template <int... kIndex>
-HWY_INLINE void LoadChains(const TileArgs& t, Vec* HWY_RESTRICT acc, std::integer_sequence<int, kIndex...>) {
+HWY_INLINE void LoadChains(const float* HWY_RESTRICT chain, Vec* HWY_RESTRICT acc,
+                           std::integer_sequence<int, kIndex...>) {
   const Floats d;
-  ((acc[kIndex] = hn::LoadU(d, t.chain + kIndex * TargetLanes())), ...);
+  ((acc[kIndex] = hn::LoadU(d, chain + kIndex * TargetLanes())), ...);
 }
 template <int... kIndex>
-HWY_INLINE void StoreChains(const TileArgs& t, const Vec* HWY_RESTRICT acc, std::integer_sequence<int, kIndex...>) {
+HWY_INLINE void StoreChains(float* HWY_RESTRICT chain, const Vec* HWY_RESTRICT acc,
+                            std::integer_sequence<int, kIndex...>) {
   const Floats d;
-  (hn::StoreU(acc[kIndex], d, t.chain + kIndex * TargetLanes()), ...);
+  (hn::StoreU(acc[kIndex], d, chain + kIndex * TargetLanes()), ...);
 }
 
 template <int NV, int P>
@@ -81,39 +83,55 @@ HWY_INLINE void MultiplyPixel(const float* const* HWY_RESTRICT quads, int64_t pi
   if constexpr (NV == 2) acc[P * NV + 1] = hn::MulAdd(x, w1, acc[P * NV + 1]);
 }
 
-HWY_INLINE Vec Activate(const TileArgs& t, Vec x) {
+// Residual, activation and store in general, from chains at rest.
+inline HWY_NOINLINE void FinishChains(const TileArgs& t, const float* HWY_RESTRICT chains, int64_t pixels, int64_t vectors) {
   const Floats d;
-  if (t.fused == Fused::kClip) return hn::Min(hn::Set(d, t.high), hn::Max(hn::Set(d, t.low), x));
-  if (t.fused == Fused::kLeaky) return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, t.slope), x), x);
-  return x;
+  const int64_t lanes = TargetLanes();
+  for (int64_t p = 0; p < pixels; ++p) {
+    for (int64_t v = 0; v < vectors; ++v, chains += lanes) {
+      const int64_t used = v + 1 < vectors ? lanes : t.last_lanes;
+      Vec x = hn::Load(d, chains);
+      if (t.residual != nullptr) {
+        x = hn::Add(x, LoadFirst(t.residual + p * t.residual_pixel + v * lanes, used));
+      }
+      if (t.fused == Fused::kLeaky) {
+        x = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::Set(d, t.slope), x), x);
+      } else {
+        x = hn::Min(hn::Set(d, t.high), hn::Max(hn::Set(d, t.low), x));
+      }
+      StoreFirst(x, t.dst + p * t.dst_pixel + v * lanes, used);
+    }
+  }
 }
 
-template <bool kPartial>
-HWY_INLINE void Finish(const TileArgs& t, Vec x, int64_t p, int64_t channel) {
+template <int NV, int P>
+HWY_INLINE void ClipPixel(const TileArgs& t, Vec low, Vec high, const Vec* HWY_RESTRICT acc) {
   const Floats d;
-  if (t.residual != nullptr) {
-    const float* from = t.residual + p * t.residual_pixel + channel;
-    x = hn::Add(x, kPartial ? LoadFirst(from, t.last_lanes) : hn::LoadU(d, from));
-  }
-  x = Activate(t, x);
-  float* to = t.dst + p * t.dst_pixel + channel;
-  if constexpr (kPartial) {
-    StoreFirst(x, to, t.last_lanes);
+  float* to = t.dst + P * t.dst_pixel;
+  hn::StoreU(hn::Min(high, hn::Max(low, acc[P * NV])), d, to);
+  if constexpr (NV == 2) hn::StoreU(hn::Min(high, hn::Max(low, acc[P * NV + 1])), d, to + TargetLanes());
+}
+
+// From registers in the usual case, by way of memory in the others, which keeps the code small.
+template <int NV, int... kPixels>
+HWY_INLINE void FinishTile(const TileArgs& t, const Vec* HWY_RESTRICT acc, std::integer_sequence<int, kPixels...>) {
+  const Floats d;
+  constexpr int kCount = sizeof...(kPixels);
+  if (t.fused == Fused::kClip && t.residual == nullptr && t.last_lanes == TargetLanes()) {
+    const Vec low = hn::Set(d, t.low);
+    const Vec high = hn::Set(d, t.high);
+    (ClipPixel<NV, kPixels>(t, low, high, acc), ...);
   } else {
-    hn::StoreU(x, d, to);
+    HWY_ALIGN float chains[kCount * NV * hn::MaxLanes(d)];
+    StoreChains(chains, acc, std::make_integer_sequence<int, kCount * NV>());
+    FinishChains(t, chains, kCount, NV);
   }
-}
-
-template <bool kPartial, int NV, int P>
-HWY_INLINE void FinishPixel(const TileArgs& t, const Vec* HWY_RESTRICT acc) {
-  if constexpr (NV == 2) Finish<false>(t, acc[P * NV], P, 0);
-  Finish<kPartial>(t, acc[P * NV + NV - 1], P, (NV - 1) * static_cast<int64_t>(hn::Lanes(Floats())));
 }
 
 // The pack of pixel numbers unrolls every loop over pixels in the source, so that the array of accumulators is
 // registers for every compiler.
 template <int NV, int... kPixels>
-HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixels...>) {
+HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixels...> pixels) {
   constexpr int kCount = sizeof...(kPixels);
   constexpr int kQuads = (kCount + 3) / 4;
   const Floats d;
@@ -124,7 +142,7 @@ HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixel
   if (t.chain == nullptr || t.begins) {
     (InitPixel<NV, kPixels>(t, acc), ...);
   } else {
-    LoadChains(t, acc, kChains);
+    LoadChains(t.chain, acc, kChains);
   }
   for (int64_t kd = t.d.begin; kd < t.d.end; ++kd) {
     const float* HWY_RESTRICT w = t.panel + NV * lanes * (1 + (kd * t.taps_h + t.h.begin) * t.runs * t.run);
@@ -143,12 +161,8 @@ HWY_INLINE void ComputeTile(const TileArgs& t, std::integer_sequence<int, kPixel
       }
     }
   }
-  if (t.chain != nullptr && !t.ends) return StoreChains(t, acc, kChains);
-  if (t.last_lanes == lanes) {
-    (FinishPixel<false, NV, kPixels>(t, acc), ...);
-  } else {
-    (FinishPixel<true, NV, kPixels>(t, acc), ...);
-  }
+  if (t.chain != nullptr && !t.ends) return StoreChains(t.chain, acc, kChains);
+  FinishTile<NV>(t, acc, pixels);
 }
 
 template <int NV, int P>
@@ -178,17 +192,21 @@ struct DirectTiles {
   static HWY_INLINE void Run(int64_t vectors, int64_t pixels, const TileArgs& t) { TileFor(vectors, pixels)(t); }
 };
 
-// What of `act` a tile does in registers; *after is what is left for a pass of its own.
+// What of `act` a tile does in registers, a clip without bounds if nothing; *after is what is left for a pass of its
+// own.
 HWY_INLINE void SetActivation(const Activation& act, TileArgs* t, bool* after) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  t->fused = Fused::kClip;
-  t->low = act.fn == UnaryFn::kClip ? act.alpha : 0.0f;
-  t->high = act.fn == UnaryFn::kClip ? act.beta : kInfinity;
+  t->fused = act.fn == UnaryFn::kLeakyRelu ? Fused::kLeaky : Fused::kClip;
   t->slope = act.alpha;
-  *after = false;
-  if (act.fn == UnaryFn::kRelu || act.fn == UnaryFn::kClip) return;
-  t->fused = act.fn == UnaryFn::kLeakyRelu ? Fused::kLeaky : Fused::kNone;
-  *after = act.fn != UnaryFn::kLeakyRelu && act.fn != UnaryFn::kIdentity;
+  t->low = -kInfinity;
+  t->high = kInfinity;
+  if (act.fn == UnaryFn::kRelu) t->low = 0;
+  if (act.fn == UnaryFn::kClip) {
+    t->low = act.alpha;
+    t->high = act.beta;
+  }
+  *after = act.fn != UnaryFn::kIdentity && act.fn != UnaryFn::kRelu && act.fn != UnaryFn::kClip &&
+           act.fn != UnaryFn::kLeakyRelu;
 }
 
 }  // namespace HWY_NAMESPACE
