@@ -10,7 +10,8 @@ int64_t Units(const ConvLayer&, const ConvArgs& args) {
   return args.dst.dims[kN] * args.dst.dims[kD] * args.dst.dims[kH];
 }
 
-int64_t ScratchFloats(const ConvLayer&, const ConvArgs&) { return 0; }
+// The sums of one pixel.
+int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs&) { return layer.out_channels; }
 
 int64_t TapCount(const ConvLayer& layer) { return layer.kernel[0] * layer.kernel[1] * layer.kernel[2]; }
 
@@ -26,15 +27,28 @@ void Pack(const ConvLayer& layer, const float* weights, const float* bias, float
   for (int64_t i = 0; i < count; ++i) packed[layer.out_channels + i] = weights[i];
 }
 
-// One output: the chain of the contract, in the order kd, kh, kw, ci, started at the bias.
-float Element(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)[4], int64_t co) {
+// Adds one tap's channels, in order, to the sums of all outputs. Outputs are innermost because their weights are next
+// to each other; that changes no sum.
+void AddTap(const ConvLayer& layer, const float* pixel, const float* weights, float* sums) {
   const int64_t group_in = layer.in_channels / layer.groups;
-  const int64_t first_ci = co / (layer.out_channels / layer.groups) * group_in;
+  const int64_t group_out = layer.out_channels / layer.groups;
+  for (int64_t ci = 0; ci < group_in; ++ci, weights += layer.out_channels) {
+    for (int64_t group = 0; group < layer.groups; ++group) {
+      const float x = pixel[group * group_in + ci];
+      const int64_t end = (group + 1) * group_out;
+      for (int64_t co = group * group_out; co < end; ++co) sums[co] += x * weights[co];
+    }
+  }
+}
+
+// One pixel: every sum is the chain of the contract, in the order kd, kh, kw, ci, started at the bias.
+void Pixel(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)[4], float* sums) {
+  const int64_t group_in = layer.in_channels / layer.groups;
   const float* weights = args.packed + layer.out_channels;
   const ConstView& src = args.src;
-  float sum = args.packed[co];
   int64_t begin[3];
   for (int a = 0; a < 3; ++a) begin[a] = out[a + 1] * layer.stride[a] - args.pad[a];
+  for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = args.packed[co];
   for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
     const int64_t d = begin[0] + kd * layer.dilation[0];
     if (d < 0 || d >= src.dims[kD]) continue;
@@ -44,18 +58,16 @@ float Element(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)
       for (int64_t kw = 0; kw < layer.kernel[2]; ++kw) {
         const int64_t w = begin[2] + kw * layer.dilation[2];
         if (w < 0 || w >= src.dims[kW]) continue;
-        const float* pixel = src.data + out[kN] * src.strides[kN] + d * src.strides[kD] + h * src.strides[kH] +
-                             w * src.strides[kW] + first_ci;
         const int64_t tap = (kd * layer.kernel[1] + kh) * layer.kernel[2] + kw;
-        const float* column = weights + tap * group_in * layer.out_channels + co;
-        for (int64_t ci = 0; ci < group_in; ++ci) sum += pixel[ci] * column[ci * layer.out_channels];
+        AddTap(layer,
+               src.data + out[kN] * src.strides[kN] + d * src.strides[kD] + h * src.strides[kH] + w * src.strides[kW],
+               weights + tap * group_in * layer.out_channels, sums);
       }
     }
   }
-  return sum;
 }
 
-void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float*) {
+void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* sums) {
   const View& dst = args.dst;
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
     int64_t at[4] = {unit / dst.dims[kH] / dst.dims[kD], unit / dst.dims[kH] % dst.dims[kD], unit % dst.dims[kH], 0};
@@ -66,8 +78,9 @@ void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64
         offset += at[a] * dst.strides[a];
         residual_offset += at[a] * args.residual.strides[a];
       }
+      Pixel(layer, args, at, sums);
       for (int64_t co = 0; co < layer.out_channels; ++co) {
-        float value = Element(layer, args, at, co);
+        float value = sums[co];
         if (layer.has_residual) value += args.residual.data[residual_offset + co];
         dst.data[offset + co] = ApplyUnary(layer.act, value);
       }

@@ -10,7 +10,8 @@ int64_t Units(const ConvTransposeLayer&, const ConvArgs& args) {
   return args.dst.dims[kN] * args.dst.dims[kD] * args.dst.dims[kH];
 }
 
-int64_t ScratchFloats(const ConvTransposeLayer&, const ConvArgs&) { return 0; }
+// The sums of one pixel.
+int64_t ScratchFloats(const ConvTransposeLayer& layer, const ConvArgs&) { return layer.out_channels; }
 
 // Bias, then the weights as they come.
 int64_t PackedFloats(const ConvTransposeLayer& layer) {
@@ -32,42 +33,52 @@ bool SourceOf(const ConvTransposeLayer& layer, const ConvArgs& args, int a, int6
   return scattered >= 0 && scattered % layer.stride[a] == 0 && *position < args.src.dims[a + 1];
 }
 
-float Element(const ConvTransposeLayer& layer, const ConvArgs& args, const int64_t (&out)[4], int64_t co) {
+// Adds one tap's channels, in order, to the sums of all outputs, which are innermost as their weights are neighbours.
+void AddTap(const ConvTransposeLayer& layer, const float* pixel, const float* weights, float* sums) {
   const int64_t group_in = layer.in_channels / layer.groups;
-  const int64_t first_ci = co / (layer.out_channels / layer.groups) * group_in;
+  const int64_t group_out = layer.out_channels / layer.groups;
+  for (int64_t ci = 0; ci < group_in; ++ci, weights += layer.out_channels) {
+    for (int64_t group = 0; group < layer.groups; ++group) {
+      const float x = pixel[group * group_in + ci];
+      const int64_t end = (group + 1) * group_out;
+      for (int64_t co = group * group_out; co < end; ++co) sums[co] += x * weights[co];
+    }
+  }
+}
+
+// One pixel: every sum is one chain in the order kd, kh, kw, ci, started at the bias.
+void Pixel(const ConvTransposeLayer& layer, const ConvArgs& args, const int64_t (&out)[4], float* sums) {
+  const int64_t group_in = layer.in_channels / layer.groups;
   const float* weights = args.packed + layer.out_channels;
   const ConstView& src = args.src;
-  float sum = args.packed[co];
   int64_t d = 0;
   int64_t h = 0;
   int64_t w = 0;
+  for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = args.packed[co];
   for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
     if (!SourceOf(layer, args, 0, out[kD], kd, &d)) continue;
     for (int64_t kh = 0; kh < layer.kernel[1]; ++kh) {
       if (!SourceOf(layer, args, 1, out[kH], kh, &h)) continue;
       for (int64_t kw = 0; kw < layer.kernel[2]; ++kw) {
         if (!SourceOf(layer, args, 2, out[kW], kw, &w)) continue;
-        const float* pixel = src.data + out[kN] * src.strides[kN] + d * src.strides[kD] + h * src.strides[kH] +
-                             w * src.strides[kW] + first_ci;
         const int64_t tap = (kd * layer.kernel[1] + kh) * layer.kernel[2] + kw;
-        const float* column = weights + tap * group_in * layer.out_channels + co;
-        for (int64_t ci = 0; ci < group_in; ++ci) sum += pixel[ci] * column[ci * layer.out_channels];
+        AddTap(layer,
+               src.data + out[kN] * src.strides[kN] + d * src.strides[kD] + h * src.strides[kH] + w * src.strides[kW],
+               weights + tap * group_in * layer.out_channels, sums);
       }
     }
   }
-  return sum;
 }
 
-void Run(const ConvTransposeLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float*) {
+void Run(const ConvTransposeLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* sums) {
   const View& dst = args.dst;
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
     int64_t at[4] = {unit / dst.dims[kH] / dst.dims[kD], unit / dst.dims[kH] % dst.dims[kD], unit % dst.dims[kH], 0};
     for (at[kW] = 0; at[kW] < dst.dims[kW]; ++at[kW]) {
       int64_t offset = 0;
       for (int a = 0; a < 4; ++a) offset += at[a] * dst.strides[a];
-      for (int64_t co = 0; co < layer.out_channels; ++co) {
-        dst.data[offset + co] = ApplyUnary(layer.act, Element(layer, args, at, co));
-      }
+      Pixel(layer, args, at, sums);
+      for (int64_t co = 0; co < layer.out_channels; ++co) dst.data[offset + co] = ApplyUnary(layer.act, sums[co]);
     }
   }
 }
