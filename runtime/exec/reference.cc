@@ -11,8 +11,7 @@ namespace {
 
 class ReferenceRunner : public Runner {
  public:
-  Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options,
-                 kernels::Isa cap);
+  Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options);
   Status Run(std::span<const float* const> inputs, std::span<float* const> outputs) override;
   Status Run(TensorSource& source, TensorSink& sink) override;
   std::vector<StepProfile> Profile() const override { return profile_; }
@@ -37,7 +36,7 @@ class ReferenceRunner : public Runner {
 };
 
 Status ReferenceRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
-                                const SessionOptions& options, kernels::Isa cap) {
+                                const SessionOptions& options) {
   file_ = std::move(file);
   graph_ = std::move(graph);
   FOVEA_ASSIGN_OR_RETURN(
@@ -57,7 +56,7 @@ Status ReferenceRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Res
   int64_t packed = 0, scratch = 0;
   Call call;
   for (const plan::ResolvedNode& node : graph_.nodes) {
-    const Operator& op = operators_.emplace_back(node, cap);
+    const Operator& op = operators_.emplace_back(node, kernels::Isa::kReference);
     std::vector<Operand>& in = inputs_.emplace_back();
     for (int input : node.node->inputs) in.push_back(input == kNoValue ? Operand() : OperandOf(input));
     const Operand out = OperandOf(node.node->output);
@@ -80,7 +79,7 @@ Status ReferenceRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Res
   report.packed_weight_bytes = packed_.bytes();
   report.arena_bytes = values_.bytes() + scratch_.bytes();
   report.strategy = "whole image";
-  report.isa = kernels::IsaName(cap);
+  report.isa = kernels::IsaName(kernels::Isa::kReference);
   return OkStatus();
 }
 
@@ -139,9 +138,9 @@ Status ReferenceRunner::Run(TensorSource& source, TensorSink& sink) {
 }  // namespace
 
 Result<std::unique_ptr<Runner>> CreateReferenceRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
-                                                      const SessionOptions& options, kernels::Isa cap) {
+                                                      const SessionOptions& options) {
   auto runner = std::make_unique<ReferenceRunner>();
-  FOVEA_RETURN_IF_ERROR(runner->Prepare(std::move(file), std::move(graph), options, cap));
+  FOVEA_RETURN_IF_ERROR(runner->Prepare(std::move(file), std::move(graph), options));
   return std::unique_ptr<Runner>(std::move(runner));
 }
 

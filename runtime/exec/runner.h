@@ -54,7 +54,7 @@ class Constants {
 TensorRegion WholeTensor(const plan::Dims& dims);
 
 Result<std::unique_ptr<Runner>> CreateReferenceRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
-                                                      const SessionOptions& options, kernels::Isa cap);
+                                                      const SessionOptions& options);
 Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
                                                  const SessionOptions& options, kernels::Isa cap);
 

@@ -1,0 +1,57 @@
+// A small pool for one session: the caller works too, workers spin shortly between jobs and then sleep.
+//
+// Not for use from several threads at once. Owns no global state; threads end with the pool.
+#ifndef FOVEA_RUNTIME_EXEC_THREAD_POOL_H_
+#define FOVEA_RUNTIME_EXEC_THREAD_POOL_H_
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "runtime/include/fovea/session.h"
+
+namespace fovea::exec {
+
+class ThreadPool {
+ public:
+  using Body = void (*)(void* context, int64_t task, int thread);
+
+  // threads counts the caller. Fewer are made when the system refuses.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // As ParallelFor: body(context, task, thread) for every task in [0, tasks), thread in [0, threads()). Allocates
+  // nothing.
+  void Run(int64_t tasks, Body body, void* context);
+
+ private:
+  struct Worker {
+    ThreadPool* pool = nullptr;
+    int thread = 0;
+    pthread_t handle{};
+  };
+  static void* Main(void* worker);
+  void Work(int thread);
+
+  // Written by Run before epoch_ is raised, read by workers after they see it.
+  int64_t tasks_ = 0;
+  Body body_ = nullptr;
+  void* context_ = nullptr;
+  bool stop_ = false;
+
+  std::atomic<int64_t> next_{0};
+  std::atomic<uint32_t> epoch_{0};
+  std::atomic<uint32_t> busy_{0};  // workers that have not finished the job
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace fovea::exec
+
+#endif  // FOVEA_RUNTIME_EXEC_THREAD_POOL_H_

@@ -1,0 +1,116 @@
+// Plan: how a network is run on images of one size within a budget: tiles, what each value's memory is, every offset.
+//
+// A pure function of its arguments; the fast executor follows it without deciding anything.
+//
+// Values that share memory form groups. A group has one root tensor; a member lies in it at a channel offset (a
+// concatenation is a placement: its inputs are written into channel slices of its output) or in the same place (an
+// elementwise operator works in place on an input that dies). Groups lie in buffers; a reshape's input and output are
+// two groups in one buffer. A buffer is an input or output of the model, or a block of the arena.
+#ifndef FOVEA_RUNTIME_PLAN_PLAN_H_
+#define FOVEA_RUNTIME_PLAN_PLAN_H_
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "runtime/exec/operator.h"
+#include "runtime/plan/regions.h"
+
+namespace fovea::plan {
+
+struct PlanOptions {
+  kernels::Isa cap = kernels::Isa::kReference;
+  int threads = 1;
+  std::array<int64_t, 3> tile{0, 0, 0};  // D, H, W of output tiles as asked for; 0: whole axis
+  uint64_t memory_bytes = 0;             // 0: no limit
+  uint64_t fixed_bytes = 0;              // what the session needs besides: decoded constants
+};
+
+enum class Home : uint8_t { kInput, kOutput, kArena };
+
+struct Buffer {
+  Home home = Home::kArena;
+  int port = -1;            // kInput, kOutput
+  int first = 0, last = 0;  // steps; inputs are there at step -1, outputs until step nodes.size()
+  uint64_t bytes = 0;       // the most over all tiles
+  uint64_t offset = 0;      // kArena
+};
+
+struct Member {
+  int value = kNoValue;
+  int64_t channel = 0;  // offset along the root's last axis
+};
+
+struct Group {
+  int root = kNoValue;
+  int buffer = -1;
+  bool placed = false;  // has channel slices: the root's last axis is always whole
+  bool whole = false;   // memory of the caller: the root as a whole tensor
+  std::vector<Member> members;
+};
+
+struct Slot {
+  int group = -1;  // -1: a constant, or never computed
+  int64_t channel = 0;
+};
+
+struct Temporary {
+  uint64_t scratch_offset = 0, scratch_bytes = 0;  // bytes of one thread; threads follow one another
+  uint64_t packed_offset = 0, packed_bytes = 0;    // weights that are computed are packed here
+};
+
+// Output tiles, D, H, W, of the first output; other outputs are cut in proportion.
+struct TileGrid {
+  std::array<int64_t, 3> size{1, 1, 1}, tile{1, 1, 1}, count{1, 1, 1};
+  int64_t tiles() const { return count[0] * count[1] * count[2]; }
+};
+
+struct Plan {
+  ResolvedGraph graph;
+  std::vector<NodeLinks> links;
+  std::vector<exec::Operator> operators;
+  std::vector<uint8_t> constant;        // value: stored, or known when planned
+  std::vector<uint8_t> packed_ahead;    // node: weights are constant and packed when the session is created
+  std::vector<uint8_t> whole_channels;  // see Propagate
+  bool tiled = false;
+  TileGrid grid;
+  std::vector<Slot> slots;  // of every value
+  std::vector<Group> groups;
+  std::vector<Buffer> buffers;
+  std::vector<Temporary> temporaries;  // of every node
+  std::vector<uint8_t> direct;         // output port: its buffer is written by the last node, not copied to
+  std::vector<int> port_buffers[2];    // buffers of the input and of the output ports
+  uint64_t packed_weight_bytes = 0, arena_bytes = 0, tile_buffer_bytes = 0, fixed_bytes = 0;
+  int64_t multiply_adds = 0;
+
+  uint64_t total_bytes() const { return packed_weight_bytes + arena_bytes + tile_buffer_bytes + fixed_bytes; }
+  // One line a step: region, buffer, offset, bytes, kernel.
+  std::string ToString() const;
+};
+
+// kOverBudget: the message names the smallest budget that would do. kUnsupported: tiles are asked for and the network
+// looks at the whole image, or its axes are not known.
+Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options);
+
+// What one tile needs of every value, and the memory of every group.
+struct TileState {
+  std::vector<Region> regions;  // of every value: what is computed
+  std::vector<Region> memory;   // of every group: what its buffer holds
+};
+// A state with room for everything, so that LayOutTile allocates nothing.
+TileState MakeTileState(const Plan& plan);
+void LayOutTile(const Plan& plan, const std::array<int64_t, 3>& tile, TileState* state);
+// Part of output `output` that belongs to the tile.
+Region OutputTile(const Plan& plan, size_t output, const std::array<int64_t, 3>& tile);
+
+// The value's region in its group's memory that begins at `buffer`.
+exec::Operand OperandOf(const Plan& plan, const TileState& state, int value, float* buffer);
+// The part of `held` that input `input` of node `node` reads for the node's region. data is null for inputs that only
+// decide sizes.
+exec::Operand NarrowToNeed(const Plan& plan, const TileState& state, size_t node, size_t input,
+                           const exec::Operand& held);
+
+}  // namespace fovea::plan
+
+#endif  // FOVEA_RUNTIME_PLAN_PLAN_H_
