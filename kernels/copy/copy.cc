@@ -36,9 +36,11 @@ HWY_INLINE void Transpose4x4(const float* src, int64_t src_step, float* dst, int
 HWY_INLINE void TransposeTile(const float* src, int64_t src_step, float* dst, int64_t dst_step, int64_t p_count,
                               int64_t q_count) {
   const int64_t p_whole = p_count / 4 * 4, q_whole = q_count / 4 * 4;
-  // 16 of q at a time: one cache line of each source row.
-  for (int64_t q_begin = 0; q_begin < q_whole; q_begin += 16) {
-    const int64_t q_end = std::min(q_whole, q_begin + 16);
+  // 16 of q at a time: one cache line of each source row. Where the destination's rows lie far apart, as the planes of
+  // an image do (often by a power of two, in one set of the cache), fewer of them are written at a time.
+  const int64_t q_block = dst_step > src_step ? 8 : 16;
+  for (int64_t q_begin = 0; q_begin < q_whole; q_begin += q_block) {
+    const int64_t q_end = std::min(q_whole, q_begin + q_block);
     for (int64_t p = 0; p < p_whole; p += 4) {
       for (int64_t q = q_begin; q < q_end; q += 4) {
         Transpose4x4(src + p * src_step + q, src_step, dst + q * dst_step + p, dst_step);

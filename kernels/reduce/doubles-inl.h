@@ -22,6 +22,10 @@ HWY_INLINE DoubleVec LoadDoubles(const float* src, int64_t step, int64_t count) 
   if (step == 1 && count == static_cast<int64_t>(hn::Lanes(half))) {
     return hn::PromoteTo(Doubles(), hn::LoadU(half, src));
   }
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  if (step == 1)
+    return hn::PromoteTo(Doubles(), hn::MaskedLoad(hn::FirstN(half, static_cast<size_t>(count)), half, src));
+#endif
   HWY_ALIGN float part[hn::MaxLanes(half)] = {};
   for (int64_t k = 0; k < count; ++k) part[k] = src[k * step];
   return hn::PromoteTo(Doubles(), hn::Load(half, part));
