@@ -167,9 +167,8 @@ void OurKernel::Run() {
 
 double RelativeError(const Problem& p, const std::vector<float>& dst) {
   const auto first_middle_last = [](int64_t n) { return std::set<int64_t>{0, n / 2, n - 1}; };
-  const double taps =
-      static_cast<double>(p.shape.kernel[0] * p.shape.kernel[1] * p.shape.kernel[2] * p.shape.in_channels + 1);
-  const double unit = taps * std::numeric_limits<float>::epsilon();
+  const int64_t terms = p.shape.kernel[0] * p.shape.kernel[1] * p.shape.kernel[2] * p.shape.in_channels + 1;
+  const double unit = std::sqrt(static_cast<double>(terms)) * std::numeric_limits<float>::epsilon();
   const int64_t row_floats = p.dst_size[2] * p.shape.out_channels;
   double worst = 0;
   for (const int64_t plane : first_middle_last(p.dst_size[0])) {
