@@ -17,15 +17,22 @@ bool IsIntegral(double x) { return std::fabs(x) < kMaxExact && std::floor(x) == 
 
 SizeRatio Integer(DimExpr x) { return {std::move(x), 1, 1}; }
 
-// Moves what is exact out of the factor (2 and 1/2, not 0.7), and cancels equal terms.
+// Moves the factor into numerator and denominator where it is a short fraction (2, 1/2, 1/3, 0.7 = 7/10), and cancels
+// equal terms.
 SizeRatio Normalise(SizeRatio x) {
-  if (x.factor != 1) {
-    const double inverse = 1 / x.factor;
-    if (IsIntegral(x.factor)) {
-      x.numerator = x.numerator * static_cast<int64_t>(x.factor);
-      x.factor = 1;
-    } else if (IsIntegral(inverse) && 1 / inverse == x.factor) {
-      x.denominator = x.denominator * static_cast<int64_t>(inverse);
+  const double inverse = 1 / x.factor;
+  if (IsIntegral(x.factor)) {
+    x.numerator = x.numerator * static_cast<int64_t>(x.factor);
+    x.factor = 1;
+  } else if (IsIntegral(inverse) && 1 / inverse == x.factor) {
+    x.denominator = x.denominator * static_cast<int64_t>(inverse);
+    x.factor = 1;
+  } else {
+    for (int64_t power : {10, 100, 1000, 10000}) {
+      const double decimal = std::round(x.factor * static_cast<double>(power));
+      if (x.factor == 1 || decimal / static_cast<double>(power) != x.factor) continue;
+      x.numerator = x.numerator * static_cast<int64_t>(decimal);
+      x.denominator = x.denominator * power;
       x.factor = 1;
     }
   }

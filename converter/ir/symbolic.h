@@ -17,8 +17,8 @@ namespace fovea::ir {
 // Larger tensors are data, not sizes.
 inline constexpr int64_t kMaxSizeElements = 1024;
 
-// The double that the shortest decimal of x denotes: 0.7 for 0.7f. Scales are written by people as decimals; floor(10 *
-// 0.7f) is 7 in float32 arithmetic, and in double only with this factor.
+// The double that the shortest decimal of x denotes: 0.7 for 0.7f. Scales are written by people as decimals: 10 * 0.7f
+// is 7 in float32 arithmetic, and in double only with this factor.
 double DecimalOf(float x);
 
 bool IsInteger(const SizeRatio& x);
