@@ -84,7 +84,8 @@ HWY_INLINE void MultiplyPixel(const float* const* HWY_RESTRICT quads, int64_t pi
 }
 
 // Residual, activation and store in general, from chains at rest.
-inline HWY_NOINLINE void FinishChains(const TileArgs& t, const float* HWY_RESTRICT chains, int64_t pixels, int64_t vectors) {
+inline HWY_NOINLINE void FinishChains(const TileArgs& t, const float* HWY_RESTRICT chains, int64_t pixels,
+                                      int64_t vectors) {
   const Floats d;
   const int64_t lanes = TargetLanes();
   for (int64_t p = 0; p < pixels; ++p) {
