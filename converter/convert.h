@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,13 @@ struct Options {
   std::vector<NamedTensor> test_inputs, test_outputs;  // a self-test to be stored in the file
   double test_rtol = 1e-3, test_atol = 1e-3;
   WeightType weights = WeightType::kFloat32;
-  std::string dump_ir;  // a pass's name, "import" or "all": IR text to stderr after it
+  // Sources that hold several models or entry points.
+  std::string tag, signature;                // SavedModel: --tag, --signature; empty: the usual one, or the only one
+  std::vector<std::string> inputs, outputs;  // frozen graphs: --inputs a,b --outputs c,d; empty: found when unambiguous
+  // Random dropout inside the network ("live dropout"): unset becomes the identity, set keeps it with this seed.
+  std::optional<uint64_t> dropout_seed;
+  bool no_weights = false;  // --no-weights: a graph without its variables' values, for planning; they read as zeros
+  std::string dump_ir;      // a pass's name, "import" or "all": IR text to stderr after it
 };
 
 // Reads any supported source, runs the passes. The graph is ready to be emitted. On kUnsupported, report->unsupported
