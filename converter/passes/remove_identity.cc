@@ -33,10 +33,27 @@ bool IsSigned(DType t) {
   return IsFloat(t) || t == DType::kInt8 || t == DType::kInt16 || t == DType::kInt32 || t == DType::kInt64;
 }
 
-// Every number that a value of type `from` holds is left as it is by Cast to `to`.
+// Whether the numbers in v are surely ones that its type can hold. Arithmetic is float32 whatever the type: frontends
+// put a Cast to the same type behind it where it must wrap around or round.
+bool HoldsItsType(const ir::Graph& graph, ir::ValueId v) {
+  const ir::Value& value = ValueOf(graph, v);
+  if (value.producer < 0 || value.dtype == DType::kBool) return true;
+  const ir::Node& node = graph.nodes[static_cast<size_t>(value.producer)];
+  switch (KindOf(node.params)) {
+    case OpKind::kCast: return true;
+    case OpKind::kTranspose:
+    case OpKind::kReshape:
+    case OpKind::kSlice:
+    case OpKind::kExpand:
+    case OpKind::kTile:
+    case OpKind::kGather: return HoldsItsType(graph, node.inputs[0]);
+    default: return false;
+  }
+}
+
+// Every number that type `from` holds is left as it is by Cast to `to`.
 bool CastKeeps(DType from, DType to) {
   if (from == to) return true;
-  if (to == DType::kFloat32 || to == DType::kFloat64) return true;
   if (IsFloat(from) || to == DType::kBool) return false;
   if (IsSigned(from) && !IsSigned(to)) return false;
   return MagnitudeBits(from) <= MagnitudeBits(to);
@@ -49,8 +66,10 @@ bool ChangesNothing(const ir::Graph& graph, const ir::Node& node) {
     case OpKind::kCast: {
       // Types decide what division means in arithmetic on sizes, so casts of what may be sizes stay.
       const ir::Value& x = ValueOf(graph, node.inputs[0]);
-      if (ir::SmallCount(x.dims, ir::kMaxSizeElements)) return x.dtype == ValueOf(graph, node.output).dtype;
-      return CastKeeps(x.dtype, std::get<CastParams>(node.params).to);
+      const DType to = std::get<CastParams>(node.params).to;
+      if (x.dtype != to && ir::SmallCount(x.dims, ir::kMaxSizeElements)) return false;
+      if (to == DType::kFloat32 || to == DType::kFloat64) return true;
+      return HoldsItsType(graph, node.inputs[0]) && CastKeeps(x.dtype, to);
     }
     case OpKind::kReshape:
     case OpKind::kExpand:

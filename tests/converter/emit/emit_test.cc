@@ -99,7 +99,8 @@ TEST_F(Emission, WeightsAreNarrowedBiasesAreNot) {
   }
   converter::Options half;
   half.weights = WeightType::kFloat16;
-  for (const fovea::Value& value : Emitted(half).file()->graph().values) {
+  const Model kept = Emitted(half);
+  for (const fovea::Value& value : kept.file()->graph().values) {
     EXPECT_EQ(value.weight_type, WeightType::kFloat32);
   }
 }

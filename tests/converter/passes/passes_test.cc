@@ -69,6 +69,17 @@ TEST_F(Passes, RemoveIdentityLeavesWhatChanges) {
   EXPECT_EQ(CountKind(after, OpKind::kCast), 1);  // int to float keeps every integer
 }
 
+// uint8 arithmetic wraps around: the Cast to the type that the sum has already is what does it.
+TEST_F(Passes, RemoveIdentityLeavesWrapping) {
+  const ValueId x = b.Input("x", DType::kUInt8, {40, 40});
+  ValueId v = Must(b.Cast(Must(b.Binary(BinaryFn::kAdd, x, x)), DType::kUInt8));
+  v = Must(b.Cast(Must(b.Transpose(v, {1, 0})), DType::kUInt8));  // needless
+  b.Output("y", v);
+  ir::Tensor input = random.Tensor({40, 40}, 0, 255);
+  for (float& e : input.data) e = std::floor(e);
+  EXPECT_EQ(CountKind(Applied(graph, converter::RemoveIdentity, {input}), OpKind::kCast), 1);
+}
+
 TEST_F(Passes, FoldConstantsAtOnce) {
   const ValueId x = b.Input("x", DType::kFloat32, {DimExpr::InputDim(0, 0), 64});
   // 9216 elements: more than the builder folds by itself.
