@@ -4,6 +4,7 @@ set(ONNX_SOURCES
   onnx/activation.cc
   onnx/arithmetic.cc
   onnx/common.cc
+  onnx/computed_weights.cc
   onnx/constant.cc
   onnx/control.cc
   onnx/conv.cc

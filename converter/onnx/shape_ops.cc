@@ -44,37 +44,35 @@ Status Transpose(NodeContext& c) {
 }
 
 // ONNX's requested sizes to real ones: 0 copies (unless allow_zero), -1 takes what is left. A size that is the element
-// of a shape input is resolved when the session is planned, by the same rules written as arithmetic.
+// of a shape input is resolved when the session is planned, by the same rules written as arithmetic: with one size of
+// -1 the product of all is minus the product of the others.
 Result<Dims> ResolveReshape(NodeContext& c, const Dims& in, const Dims& wanted, bool allow_zero) {
-  const DimExpr total = Product(in, 0, in.size());
   Dims dims = wanted, is_rest(wanted.size(), 0);
-  DimExpr known = 1;
   size_t rests = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
-    const DimExpr copied = i < in.size() ? in[i] : DimExpr(0);
     if (wanted[i].IsConst()) {
       const int64_t value = wanted[i].Const();
       if (value < -1) return CorruptFile("a size of " + std::to_string(value));
       if (value == 0 && !allow_zero) {
         if (i >= in.size()) return CorruptFile("size 0 copies an axis that the input does not have");
-        dims[i] = copied;
+        dims[i] = in[i];
       }
-      if (value == -1) {
-        is_rest[i] = 1;
-        dims[i] = 1;
-        ++rests;
-      }
+      is_rest[i] = value == -1 ? 1 : 0;
+      rests += value == -1;
     } else if (!ir::OnlyInputSizes(*c.b.graph(), wanted[i])) {
-      const DimExpr zero = allow_zero ? DimExpr(0) : IsEqual(wanted[i], 0);
+      if (!allow_zero && i < in.size()) dims[i] = wanted[i] + IsEqual(wanted[i], 0) * in[i];
       is_rest[i] = IsEqual(wanted[i], -1);
-      dims[i] = wanted[i] + zero * copied + 2 * is_rest[i];  // -1 becomes 1
     }
-    known = known * dims[i];
   }
   if (rests > 1) return CorruptFile("more than one size of -1");
+  const DimExpr product = Product(dims, 0, dims.size());
+  const DimExpr rest = FloorDiv(Product(in, 0, in.size()), 0 - product);
   for (size_t i = 0; i < dims.size(); ++i) {
-    if (is_rest[i] == DimExpr(0)) continue;
-    dims[i] = dims[i] + is_rest[i] * (FloorDiv(total, known) - 1);
+    if (is_rest[i] == DimExpr(1)) {
+      dims[i] = rest;
+    } else if (!(is_rest[i] == DimExpr(0))) {
+      dims[i] = dims[i] + is_rest[i] * (rest + 1);
+    }
   }
   return dims;
 }

@@ -52,9 +52,13 @@ Case ReadCase(const fs::path& folder) {
   for (const auto& input : model.graph().input()) {
     if (std::find(weights.begin(), weights.end(), input.name()) == weights.end()) names.push_back(input.name());
   }
-  const fs::path data = folder / "test_data_set_0";
-  for (size_t i = 0; fs::exists(data / ("input_" + std::to_string(i) + ".pb")); ++i) {
-    Tensor tensor = ReadPb(data / ("input_" + std::to_string(i) + ".pb"));
+  const auto file = [&](const char* kind, size_t i) {
+    char name[64];
+    std::snprintf(name, sizeof(name), "%s_%zu.pb", kind, i);
+    return folder / "test_data_set_0" / name;
+  };
+  for (size_t i = 0; fs::exists(file("input", i)); ++i) {
+    Tensor tensor = ReadPb(file("input", i));
     if (i < names.size() && std::find(set.begin(), set.end(), names[i]) != set.end()) {
       converter::NamedTensor constant;
       constant.name = names[i];
@@ -65,8 +69,8 @@ Case ReadCase(const fs::path& folder) {
       c.inputs.push_back(std::move(tensor));
     }
   }
-  for (size_t i = 0; fs::exists(data / ("output_" + std::to_string(i) + ".pb")); ++i) {
-    c.expected.push_back(ReadPb(data / ("output_" + std::to_string(i) + ".pb")));
+  for (size_t i = 0; fs::exists(file("output", i)); ++i) {
+    c.expected.push_back(ReadPb(file("output", i)));
   }
   return c;
 }

@@ -1,6 +1,5 @@
 // ONNX files that are broken or malicious: each is refused with one sentence, and none crashes the importer.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -176,8 +175,8 @@ TEST(OnnxHostile, DeepNesting) {
   for (int depth = 0; depth < 2000; ++depth) {
     auto* node = graph->add_node();
     node->set_op_type("If");
-    node->add_input("one");
-    node->add_output("y");
+    node->add_input(std::string("one"));
+    node->add_output(std::string("y"));
     auto* branch = node->add_attribute();
     branch->set_name("then_branch");
     graph = branch->mutable_g();
@@ -195,20 +194,20 @@ TEST(OnnxHostile, FunctionThatCallsItself) {
   auto* function = maker.model.add_functions();
   function->set_name("Again");
   function->set_domain("made");
-  function->add_input("a");
-  function->add_output("b");
+  function->add_input(std::string("a"));
+  function->add_output(std::string("b"));
   auto* node = function->add_node();
   node->set_op_type("Again");
   node->set_domain("made");
-  node->add_input("a");
-  node->add_output("b");
+  node->add_input(std::string("a"));
+  node->add_output(std::string("b"));
   ExpectRefused(Import(maker), StatusCode::kCorruptFile, "deep");
 }
 
 class OnnxExternalData : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::temp_directory_path() / ("fovea_external_" + std::to_string(::getpid()));
+    root_ = TemporaryPath("fovea_external");
     fs::remove_all(root_);
     fs::create_directories(root_ / "model" / "inner");
     const std::vector<float> weights = Pattern(54, 1);

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
+#include <sstream>
 
 #include "tests/converter/onnx/support.h"
 
@@ -116,7 +116,7 @@ TEST(OnnxImport, UpsampleAndOldResize) {
       maker.Input("x", {1, 2, -1, -1}).Output("y");
       if (opset >= 9) maker.Weights("s", {4}, {1, 1, 2, 2});
       auto& node = maker.Node(opset == 10 ? "Resize" : "Upsample", {"x"}, {"y"});
-      if (opset >= 9) node.add_input("s");
+      if (opset >= 9) node.add_input(std::string("s"));
       if (opset == 7) SetFloats(node, "scales", {1, 1, 2, 2});
       if (opset == 1) SetFloat(node, "height_scale", 2), SetFloat(node, "width_scale", 2);
       SetString(node, "mode", linear ? "linear" : "nearest");
@@ -187,7 +187,9 @@ TEST(OnnxImport, UnetWithOpenSizesEqualsFixedSizes) {
   for (const auto& size : std::vector<std::vector<int64_t>>{{16, 16}, {17, 23}, {6, 9}}) {
     const Tensor x = PatternTensor({1, 1, size[0], size[1]}, 5);
     Options fixed;
-    fixed.size["x"] = "1x1x" + std::to_string(size[0]) + "x" + std::to_string(size[1]);
+    std::ostringstream text;
+    text << "1x1x" << size[0] << 'x' << size[1];
+    fixed.size["x"] = text.str();
     const auto open = RunMade(Unet(), {x}), constant = RunMade(Unet(), {x}, fixed);
     ASSERT_EQ(open.size(), 1u);
     ASSERT_EQ(constant.size(), 1u);
@@ -241,8 +243,8 @@ TEST(OnnxImport, BranchKnownWhenConverting) {
       branch->set_name(name);
       auto* inner = branch->mutable_g()->add_node();
       inner->set_op_type(std::string(name) == "then_branch" ? "Neg" : "Abs");
-      inner->add_input("x");
-      inner->add_output("z");
+      inner->add_input(std::string("x"));
+      inner->add_output(std::string("z"));
       branch->mutable_g()->add_output()->set_name("z");
     }
     const auto got = RunMade(maker, {{"float32", {3}, {1, -2, 3}}});
@@ -263,12 +265,12 @@ TEST(OnnxImport, ModelFunctionsAreInlined) {
   auto* function = maker.model.add_functions();
   function->set_name("Leak");
   function->set_domain("made");
-  function->add_input("a");
-  function->add_output("b");
+  function->add_input(std::string("a"));
+  function->add_output(std::string("b"));
   auto* inner = function->add_node();
   inner->set_op_type("LeakyRelu");
-  inner->add_input("a");
-  inner->add_output("b");
+  inner->add_input(std::string("a"));
+  inner->add_output(std::string("b"));
   auto* slope = inner->add_attribute();
   slope->set_name("alpha");
   slope->set_ref_attr_name("slope");

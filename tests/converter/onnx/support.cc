@@ -71,11 +71,20 @@ size_t Count(const std::vector<int64_t>& dims) {
 
 std::string Text(const std::vector<int64_t>& dims) {
   std::string text = "[";
-  for (const int64_t d : dims) text += (text.size() > 1 ? "," : "") + std::to_string(d);
-  return text + "]";
+  for (const int64_t d : dims) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(d);
+  }
+  return text += ']';
 }
 
 }  // namespace
+
+std::filesystem::path TemporaryPath(const std::string& name) {
+  std::ostringstream text;
+  text << name << '_' << ::getpid();
+  return std::filesystem::temp_directory_path() / text.str();
+}
 
 std::string ReadBytes(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -183,8 +192,7 @@ Result<Model> ConvertAndLoad(const std::string& path, const converter::Options& 
 
 Result<Model> ConvertAndLoad(const onnx::ModelProto& model, const converter::Options& options,
                              converter::Report* report) {
-  const std::string path =
-      std::filesystem::temp_directory_path() / ("fovea_onnx_" + std::to_string(::getpid()) + ".onnx");
+  const std::string path = TemporaryPath("fovea_onnx").string() + ".onnx";
   std::ofstream(path, std::ios::binary) << model.SerializeAsString();
   Result<Model> loaded = ConvertAndLoad(path, options, report);
   std::filesystem::remove(path);

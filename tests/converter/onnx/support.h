@@ -4,7 +4,7 @@
 #define FOVEA_TESTS_CONVERTER_ONNX_SUPPORT_H_
 
 #include <cstdint>
-#include <map>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -20,6 +20,9 @@ struct Tensor {
   std::vector<int64_t> dims;
   std::vector<double> values;
 };
+
+// NAME_PID in the folder for temporary files: tests may run side by side.
+std::filesystem::path TemporaryPath(const std::string& name);
 
 std::string ReadBytes(const std::string& path);
 // An ONNX TensorProto file, read without the converter's own reader.
