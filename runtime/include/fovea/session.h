@@ -44,7 +44,7 @@ enum class Executor : uint8_t {
 
 struct SessionOptions {
   int threads = 1;  // 1 ..; the calling thread is one of them
-  std::string isa;  // cap: "", "reference", "sse4", "avx2", "avx512", "neon"; FOVEA_ISA caps it further
+  std::string isa = {};  // cap: "", "reference", "sse4", "avx2", "avx512", "neon"; FOVEA_ISA caps it further
   Executor executor = Executor::kFast;
   // Spatial size of the output tiles in D, H, W, 0: the whole axis. Rounded up to what the network's strides allow.
   // Networks that look at the whole image refuse to be tiled (kUnsupported).
@@ -53,8 +53,8 @@ struct SessionOptions {
   // tiles are chosen to fit. kOverBudget names the smallest budget that would do.
   uint64_t memory_bytes = 0;
   bool exact_convolution = false;  // reserved for algorithms that trade rounding for speed: never picks one of them
-  Allocator allocator;             // null functions: the C++ heap
-  ParallelFor parallel_for;        // null function: a pool of the session's own with `threads` threads
+  Allocator allocator = {};             // null functions: the C++ heap
+  ParallelFor parallel_for = {};        // null function: a pool of the session's own with `threads` threads
 };
 
 // What a session uses, known after Create and before the first Run.
