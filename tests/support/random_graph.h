@@ -186,6 +186,7 @@ class NetBuilder {
 
   Graph& graph() { return graph_; }
   const std::string& error() const { return error_; }
+  Status Write(const std::string& path) const { return WriteModel(path, graph_, weights_); }
   Result<Model> Build() const {
     auto bytes = SerializeModel(graph_, weights_);
     if (!bytes.ok()) return bytes.status();
