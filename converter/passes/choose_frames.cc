@@ -55,9 +55,7 @@ class Chooser {
   Frames Result() const {
     Frames frames;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-      const ir::Node& node = graph_.nodes[n];
-      const size_t rank = node.inputs.empty() ? 0 : ValueOf(graph_, node.inputs[0]).dims.size();
-      frames.nodes.push_back(variable_[n] == kFixed ? IdentityFrame(rank) : At(variable_[n]));
+      frames.nodes.push_back(variable_[n] == kFixed ? Frame() : At(variable_[n]));
     }
     for (size_t i = 0; i < graph_.inputs.size(); ++i) {
       frames.inputs.push_back(At(first_input_ + static_cast<int>(i)));
@@ -70,20 +68,18 @@ class Chooser {
 
   const Frame& At(int x) const { return frame_[static_cast<size_t>(x)]; }
 
-  // Rank of a variable's frame: of a node's widest image input, of an input's value.
   size_t RankOf(int x) const {
-    if (x >= first_input_) {
-      return ValueOf(graph_, graph_.inputs[static_cast<size_t>(x - first_input_)].value).dims.size();
-    }
-    const ir::Node& node = NodeOf(x);
-    const bool own =
-        std::holds_alternative<ReduceParams>(node.params) || std::holds_alternative<ArgReduceParams>(node.params);
-    return ValueOf(graph_, own ? node.inputs[0] : node.output).dims.size();
+    if (x < first_input_) return FrameRank(graph_, NodeOf(x));
+    return ValueOf(graph_, graph_.inputs[static_cast<size_t>(x - first_input_)].value).dims.size();
   }
   const ir::Node& NodeOf(int x) const { return graph_.nodes[static_cast<size_t>(node_[static_cast<size_t>(x)])]; }
 
   Frame OutputFrameOf(int x, const Frame& frame) const {
     return x >= first_input_ ? frame : OutputFrame(graph_, NodeOf(x), frame);
+  }
+  // In which frame a reader, or the fixed frame, wants the root of an edge.
+  Frame Wanted(const Edge& edge) const {
+    return edge.to == kFixed ? edge.perm : Compose(edge.perm, InputFrame(graph_, NodeOf(edge.to), At(edge.to)));
   }
 
   void AddEdges() {
@@ -123,11 +119,11 @@ class Chooser {
       if (edge.from != kFixed && At(edge.from).empty()) return {};
       const Frame from =
           edge.from == kFixed ? IdentityFrame(edge.perm.size()) : OutputFrameOf(edge.from, At(edge.from));
-      return Compose(Inverse(edge.perm), from);
+      return FrameForInput(graph_, NodeOf(edge.to), Compose(Inverse(edge.perm), from)).value_or(Frame());
     }
     if (edge.to != kFixed && At(edge.to).empty()) return {};
-    if (RankOf(edge.from) != edge.perm.size()) return {};  // a Reduce that drops axes
-    return edge.to == kFixed ? edge.perm : Compose(edge.perm, At(edge.to));
+    if (edge.from >= first_input_) return Wanted(edge);
+    return FrameForOutput(graph_, NodeOf(edge.from), Wanted(edge)).value_or(Frame());
   }
 
   void SpreadFrom(std::deque<std::pair<int, Frame>> open) {
@@ -156,7 +152,7 @@ class Chooser {
   int64_t EdgeCost(const Edge& edge) const {
     const size_t rank = edge.perm.size();
     const Frame have = edge.from == kFixed ? IdentityFrame(rank) : OutputFrameOf(edge.from, At(edge.from));
-    const Frame want = edge.to == kFixed ? edge.perm : Compose(edge.perm, At(edge.to));
+    const Frame want = Wanted(edge);
     if (have == want) return 0;
     std::vector<DimExpr> dims;
     for (const int64_t axis : have) dims.push_back(ValueOf(graph_, edge.value).dims[static_cast<size_t>(axis)]);

@@ -37,6 +37,100 @@ TransposedSource TraceTransposes(const ir::Graph& graph, ir::ValueId v) {
   return source;
 }
 
+namespace {
+
+// Axes [in_begin, in_end) of a Reshape's input and [out_begin, out_end) of its result that hold the same elements. One
+// of the two sides has one axis, or none where the other is of size 1.
+struct Group {
+  size_t in_begin, in_end, out_begin, out_end;
+};
+
+// The groups of a Reshape in order; empty when there is no such division.
+std::vector<Group> ReshapeGroups(const std::vector<DimExpr>& in, const std::vector<DimExpr>& out) {
+  const DimExpr one = 1;
+  std::vector<Group> groups;
+  size_t i = 0, o = 0;
+  // The end of the axes from `begin` on whose product is `size`; 0 when there is none.
+  const auto product_end = [](const std::vector<DimExpr>& dims, size_t begin, const DimExpr& size) -> size_t {
+    DimExpr product = 1;
+    for (size_t end = begin; end < dims.size();) {
+      product = product * dims[end++];
+      if (product == size) return end;
+    }
+    return 0;
+  };
+  while (i < in.size() || o < out.size()) {
+    Group group{i, i, o, o};
+    if (i < in.size() && o < out.size() && in[i] == out[o]) {
+      group.in_end = i + 1;
+      group.out_end = o + 1;
+    } else if (i < in.size() && in[i] == one) {
+      group.in_end = i + 1;
+    } else if (o < out.size() && out[o] == one) {
+      group.out_end = o + 1;
+    } else if (i == in.size() || o == out.size()) {
+      return {};
+    } else if (const size_t split = product_end(out, o, in[i]); split != 0) {
+      group.in_end = i + 1;
+      group.out_end = split;
+    } else if (const size_t joined = product_end(in, i, out[o]); joined != 0) {
+      group.in_end = joined;
+      group.out_end = o + 1;
+    } else {
+      return {};
+    }
+    i = group.in_end;
+    o = group.out_end;
+    groups.push_back(group);
+  }
+  return groups;
+}
+
+std::vector<Group> ReshapeGroups(const ir::Graph& graph, const ir::Node& node) {
+  return ReshapeGroups(ValueOf(graph, node.inputs[0]).dims, ValueOf(graph, node.output).dims);
+}
+
+Frame AxesOf(const std::vector<Group>& groups, const Frame& order, bool of_input) {
+  Frame axes;
+  for (const int64_t g : order) {
+    const Group& group = groups[static_cast<size_t>(g)];
+    const size_t end = of_input ? group.in_end : group.out_end;
+    for (size_t axis = of_input ? group.in_begin : group.out_begin; axis < end; ++axis) {
+      axes.push_back(static_cast<int64_t>(axis));
+    }
+  }
+  return axes;
+}
+
+// The order of groups that gives these axes. Groups without axes on this side follow the group before them.
+std::optional<Frame> OrderOf(const std::vector<Group>& groups, const Frame& axes, bool of_input) {
+  Frame order;
+  const auto is_empty = [&](size_t g) {
+    return of_input ? groups[g].in_begin == groups[g].in_end : groups[g].out_begin == groups[g].out_end;
+  };
+  const auto add_empty_from = [&](size_t g) {
+    for (; g < groups.size() && is_empty(g); ++g) order.push_back(static_cast<int64_t>(g));
+  };
+  add_empty_from(0);
+  for (const int64_t axis : axes) {
+    for (size_t g = 0; g < groups.size(); ++g) {
+      if (is_empty(g) || (of_input ? groups[g].in_begin : groups[g].out_begin) != static_cast<size_t>(axis)) continue;
+      order.push_back(static_cast<int64_t>(g));
+      add_empty_from(g + 1);
+    }
+  }
+  if (order.size() != groups.size() || AxesOf(groups, order, of_input) != axes) return std::nullopt;
+  return order;
+}
+
+bool DropsAxes(const ir::Graph& graph, const ir::Node& node) {
+  const bool reduces =
+      std::holds_alternative<ReduceParams>(node.params) || std::holds_alternative<ArgReduceParams>(node.params);
+  return reduces && ValueOf(graph, node.inputs[0]).dims.size() != ValueOf(graph, node.output).dims.size();
+}
+
+}  // namespace
+
 bool IsFlexible(const ir::Graph& graph, const ir::Node& node) {
   const auto rank = [&graph](ir::ValueId v) { return ValueOf(graph, v).dims.size(); };
   switch (KindOf(node.params)) {
@@ -55,6 +149,7 @@ bool IsFlexible(const ir::Graph& graph, const ir::Node& node) {
     // Scales that a model input holds are in the source's order.
     case OpKind::kResize: return std::get<ResizeParams>(node.params).scales_input < 0;
     case OpKind::kGather: return rank(node.inputs[1]) == 1;
+    case OpKind::kReshape: return !ReshapeGroups(graph, node).empty();
     default: return false;
   }
 }
@@ -68,15 +163,24 @@ bool InputFollowsFrame(const ir::Graph& graph, const ir::Node& node, size_t i) {
   }
 }
 
+size_t FrameRank(const ir::Graph& graph, const ir::Node& node) {
+  if (std::holds_alternative<ReshapeParams>(node.params)) return ReshapeGroups(graph, node).size();
+  return ValueOf(graph, DropsAxes(graph, node) ? node.inputs[0] : node.output).dims.size();
+}
+
+Frame InputFrame(const ir::Graph& graph, const ir::Node& node, const Frame& frame) {
+  if (!std::holds_alternative<ReshapeParams>(node.params)) return frame;
+  return AxesOf(ReshapeGroups(graph, node), frame, true);
+}
+
 Frame OutputFrame(const ir::Graph& graph, const ir::Node& node, const Frame& frame) {
-  const size_t out_rank = ValueOf(graph, node.output).dims.size();
+  if (std::holds_alternative<ReshapeParams>(node.params)) return AxesOf(ReshapeGroups(graph, node), frame, false);
+  if (!DropsAxes(graph, node)) return frame;
   std::vector<bool> dropped(frame.size(), false);
-  if (out_rank != frame.size()) {
-    if (const ReduceParams* reduce = std::get_if<ReduceParams>(&node.params)) {
-      for (const int64_t axis : reduce->axes) dropped[static_cast<size_t>(axis)] = true;
-    } else if (const ArgReduceParams* arg = std::get_if<ArgReduceParams>(&node.params)) {
-      dropped[static_cast<size_t>(arg->axis)] = true;
-    }
+  if (const ReduceParams* reduce = std::get_if<ReduceParams>(&node.params)) {
+    for (const int64_t axis : reduce->axes) dropped[static_cast<size_t>(axis)] = true;
+  } else {
+    dropped[static_cast<size_t>(std::get<ArgReduceParams>(node.params).axis)] = true;
   }
   Frame kept_number(frame.size());  // axis of the source's result that each axis of its input becomes
   int64_t next = 0;
@@ -86,6 +190,17 @@ Frame OutputFrame(const ir::Graph& graph, const ir::Node& node, const Frame& fra
     if (!dropped[static_cast<size_t>(axis)]) out.push_back(kept_number[static_cast<size_t>(axis)]);
   }
   return out;
+}
+
+std::optional<Frame> FrameForInput(const ir::Graph& graph, const ir::Node& node, const Frame& wanted) {
+  if (!std::holds_alternative<ReshapeParams>(node.params)) return wanted;
+  return OrderOf(ReshapeGroups(graph, node), wanted, true);
+}
+
+std::optional<Frame> FrameForOutput(const ir::Graph& graph, const ir::Node& node, const Frame& wanted) {
+  if (std::holds_alternative<ReshapeParams>(node.params)) return OrderOf(ReshapeGroups(graph, node), wanted, false);
+  if (DropsAxes(graph, node)) return std::nullopt;
+  return wanted;
 }
 
 bool MovesOnlyUnitAxes(const std::vector<DimExpr>& dims, const Frame& perm) {

@@ -9,6 +9,7 @@
 #ifndef FOVEA_CONVERTER_PASSES_FRAMES_H_
 #define FOVEA_CONVERTER_PASSES_FRAMES_H_
 
+#include <optional>
 #include <vector>
 
 #include "converter/ir/graph.h"
@@ -28,19 +29,27 @@ struct TransposedSource {
 };
 TransposedSource TraceTransposes(const ir::Graph& graph, ir::ValueId v);
 
-// Whether the node can work in any frame.
+// Whether the node can work in other frames than the identity.
 bool IsFlexible(const ir::Graph& graph, const ir::Node& node);
 // Whether input i of a flexible node has the axes of the node's frame. Others are read as they are (scalars, indices)
 // or, with fewer axes in Binary and Select, aligned at the right.
 bool InputFollowsFrame(const ir::Graph& graph, const ir::Node& node, size_t i);
-// The frame of a flexible node's result: its own, less the axes that Reduce drops.
+
+// A flexible node's frame permutes its result's axes; of Reduce, its input's (dropped ones included); of Reshape, the
+// groups of axes that it takes apart, joins or leaves ([N,C,H,W] -> [N,C,HW] has the groups N, C and HW): as long as
+// the axes of a group stay together, the order of groups is free.
+size_t FrameRank(const ir::Graph& graph, const ir::Node& node);
+Frame InputFrame(const ir::Graph& graph, const ir::Node& node, const Frame& frame);
 Frame OutputFrame(const ir::Graph& graph, const ir::Node& node, const Frame& frame);
+// The node's frame for which InputFrame or OutputFrame is `wanted`; nullopt when there is none or it is not unique.
+std::optional<Frame> FrameForInput(const ir::Graph& graph, const ir::Node& node, const Frame& wanted);
+std::optional<Frame> FrameForOutput(const ir::Graph& graph, const ir::Node& node, const Frame& wanted);
 
 // Whether permuting these dims by perm leaves the order of elements in memory: only axes of size 1 move.
 bool MovesOnlyUnitAxes(const std::vector<DimExpr>& dims, const Frame& perm);
 
 struct Frames {
-  std::vector<Frame> nodes;   // of each node; identity of the first input's rank for those that are not flexible
+  std::vector<Frame> nodes;   // of each flexible node, empty for the others
   std::vector<Frame> inputs;  // of each model input
 };
 Frames ChooseFrames(const ir::Graph& graph);

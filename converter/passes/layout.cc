@@ -21,7 +21,8 @@ std::vector<T> Permuted(const std::vector<T>& list, const Frame& frame) {
   return out;
 }
 
-// Parameters of a flexible operator in a frame.
+// Parameters of a flexible operator in a frame. (Reshape's are its result's dims and permuted where its groups are
+// known.)
 OpParams InFrame(const OpParams& params, const Frame& frame) {
   OpParams out = params;
   const Frame inverse = Inverse(frame);
@@ -191,12 +192,18 @@ class Rebuild {
       const bool aligned =
           flexible && !follows &&
           (std::holds_alternative<BinaryParams>(node.params) || std::holds_alternative<SelectParams>(node.params));
-      FOVEA_ASSIGN_OR_RETURN(
-          const ir::ValueId in,
-          aligned ? Aligned(v, frame) : Get(v, follows ? frame : IdentityFrame(ValueOf(old_, v).dims.size())));
+      const Frame wanted = follows ? InputFrame(old_, node, frame) : IdentityFrame(ValueOf(old_, v).dims.size());
+      FOVEA_ASSIGN_OR_RETURN(const ir::ValueId in, aligned ? Aligned(v, frame) : Get(v, wanted));
       inputs.push_back(in);
     }
-    OpParams params = flexible ? InFrame(node.params, frame) : node.params;
+    OpParams params = node.params;
+    const Frame out_frame =
+        flexible ? OutputFrame(old_, node, frame) : IdentityFrame(ValueOf(old_, node.output).dims.size());
+    if (ReshapeParams* reshape = std::get_if<ReshapeParams>(&params)) {
+      reshape->dims = Permuted(reshape->dims, out_frame);
+    } else if (flexible) {
+      params = InFrame(params, frame);
+    }
     Status renamed;
     ir::ForEachSize(&params, [&](DimExpr& size) {
       Result<DimExpr> result = ir::RenameInputAxes(size, new_axis_);
@@ -210,7 +217,7 @@ class Rebuild {
     const ir::Value& output = ValueOf(old_, node.output);
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId out, builder_.Add(std::move(params), std::move(inputs), output.dtype));
     graph_.values[static_cast<size_t>(out)].name = output.name;
-    placed_[node.output] = {out, flexible ? OutputFrame(old_, node, frame) : IdentityFrame(output.dims.size())};
+    placed_[node.output] = {out, out_frame};
     return OkStatus();
   }
 

@@ -106,6 +106,38 @@ TEST_F(Layout, FlattenOfAnImageKeepsOneTranspose) {
   EXPECT_EQ(CountKind(after, OpKind::kTranspose), 1) << after.ToString();
 }
 
+// torch's older nearest upsampling: new axes, Expand, and the axes joined.
+TEST_F(Layout, UpsamplingByExpand) {
+  const ValueId v = Conv(&b, &random, OpenImage(&b, 3), 3, 4);
+  const std::vector<DimExpr> d = b.dims(v);
+  const ValueId split = Must(b.Reshape(v, {d[0], 4, d[2], 1, d[3], 1}));
+  const ValueId spread = Must(b.Add(ExpandParams{{d[0], 4, d[2], 2, d[3], 2}}, {split}));
+  const ValueId up = Must(b.Reshape(spread, {d[0], 4, DimExpr(2) * d[2], DimExpr(2) * d[3]}));
+  b.Output("y", Conv(&b, &random, up, 4, 2));
+  ExpectNoTransposes({random.Tensor({2, 3, 4, 5})});
+}
+
+// Attention over positions: [N,C,H,W] -> [N,C,HW] -> [N,HW,C], and back.
+TEST_F(Layout, TokensOfAnImage) {
+  const ValueId v = Conv(&b, &random, OpenImage(&b, 3), 3, 4);
+  const std::vector<DimExpr> d = b.dims(v);
+  const ValueId tokens = Must(b.Transpose(Must(b.Reshape(v, {d[0], 4, d[2] * d[3]})), {0, 2, 1}));
+  const ValueId query = Must(b.Add(MatMulParams{}, {tokens, random.Constant(&b, {4, 6})}));
+  const ValueId image = Must(b.Reshape(Must(b.Transpose(query, {0, 2, 1})), {d[0], 6, d[2], d[3]}));
+  b.Output("y", Conv(&b, &random, image, 6, 2));
+  ExpectNoTransposes({random.Tensor({2, 3, 4, 5})});
+}
+
+// Channel shuffle takes channels apart and swaps the parts: one Transpose is what it is.
+TEST_F(Layout, ChannelShuffleKeepsOneTranspose) {
+  const ValueId v = Conv(&b, &random, OpenImage(&b, 3), 3, 6);
+  const std::vector<DimExpr> d = b.dims(v);
+  const ValueId parts = Must(b.Transpose(Must(b.Reshape(v, {d[0], 2, 3, d[2], d[3]})), {0, 2, 1, 3, 4}));
+  b.Output("y", Conv(&b, &random, Must(b.Reshape(parts, d)), 6, 2));
+  const ir::Graph after = Applied(graph, converter::Layout, {random.Tensor({2, 3, 4, 5})}, kReordered);
+  EXPECT_EQ(CountKind(after, OpKind::kTranspose), 1) << after.ToString();
+}
+
 TEST_F(Layout, OneChannelNeedsNoTranspose) {
   const ValueId x = b.Input("x", DType::kFloat32, {1, 1, 4, 5});
   const ValueId v = Conv(&b, &random, x, 1, 1);
