@@ -1,6 +1,7 @@
 // The graph section of a .fov file, a FlatBuffer, as a Graph.
 #include <runtime/model/model_generated.h>
 
+#include <cstring>
 #include <utility>
 
 #include "runtime/model/fields.h"
@@ -124,7 +125,12 @@ class Decoder {
     out->is_shape = in.is_shape();
     if (in.rules() == nullptr) return OkStatus();
     FOVEA_RETURN_IF_ERROR(Charge(uint64_t{in.rules()->size()} * sizeof(AxisRule)));
-    for (const fb::AxisRule* rule : *in.rules()) out->rules.push_back({rule->min(), rule->step()});
+    // Copied out: the verifier does not check that structs in a vector are aligned.
+    for (size_t i = 0; i < in.rules()->size(); ++i) {
+      fb::AxisRule rule(0, 0);
+      std::memcpy(static_cast<void*>(&rule), in.rules()->Data() + i * sizeof(rule), sizeof(rule));
+      out->rules.push_back({rule.min(), rule.step()});
+    }
     return OkStatus();
   }
 

@@ -44,6 +44,8 @@ Status CheckResult(const SizeList<S>& y) {
   for (size_t i = 0; i < y.size(); ++i) {
     if constexpr (std::is_same_v<S, CheckedSize>) {
       if (!y[i].valid()) return InvalidArgument("the size of axis " + std::to_string(i) + " is beyond 64 bits");
+    } else if (!(y[i] == y[i])) {
+      return InvalidArgument("the size of axis " + std::to_string(i) + " has no value: " + y[i].ToString());
     }
     if (!y[i].IsConst()) continue;
     if (IsBelow(y[i], 0)) {
