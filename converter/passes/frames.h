@@ -1,11 +1,12 @@
 // In which axis order each node computes: the decision behind the layout pass.
 //
 // A frame is a permutation M: what a node computes in it has as axis i the axis M[i] that it has in the source graph.
-// Spatial operators, Reshape and others whose axes have fixed meanings stay in the identity frame; elementwise
-// operators, Concat, Pad, Reduce ... can work in any, and model inputs can be stored in any. Transposes of the source
-// graph are relations between frames. A Transpose is needed wherever a reader's frame does not follow from its
-// producer's; frames are chosen so that those are few: they spread from the spatial operators, then from the other
-// fixed nodes, then single nodes and whole areas of one frame change sides as long as that saves transposes.
+// Spatial operators and others whose axes have fixed meanings stay in the identity frame; elementwise operators,
+// Concat, Pad, Reduce ... can work in any, Reshape in those that keep together what it joins, and model inputs can be
+// stored in any. Transposes of the source graph are relations between frames. A Transpose is needed wherever a reader's
+// frame does not follow from its producer's; frames are chosen so that those are few: they spread from the spatial
+// operators, then from the other fixed nodes, then single nodes and whole areas of one frame change sides as long as
+// that saves transposes.
 #ifndef FOVEA_CONVERTER_PASSES_FRAMES_H_
 #define FOVEA_CONVERTER_PASSES_FRAMES_H_
 
