@@ -55,7 +55,10 @@ class Decoder {
   Status Numbers(const flatbuffers::Vector<T>* in, std::vector<T>* out) {
     if (in == nullptr) return OkStatus();
     FOVEA_RETURN_IF_ERROR(Charge(uint64_t{in->size()} * sizeof(T)));
-    out->assign(in->begin(), in->end());
+    // Copied: the verifier checks that a vector's length is aligned, not that its elements are.
+    out->resize(in->size());
+    if (!out->empty()) std::memcpy(out->data(), in->Data(), out->size() * sizeof(T));
+    for (T& number : *out) number = flatbuffers::EndianScalar(number);
     return OkStatus();
   }
   template <class Table, class T>
@@ -125,7 +128,6 @@ class Decoder {
     out->is_shape = in.is_shape();
     if (in.rules() == nullptr) return OkStatus();
     FOVEA_RETURN_IF_ERROR(Charge(uint64_t{in.rules()->size()} * sizeof(AxisRule)));
-    // Copied out: the verifier does not check that structs in a vector are aligned.
     for (size_t i = 0; i < in.rules()->size(); ++i) {
       fb::AxisRule rule(0, 0);
       std::memcpy(static_cast<void*>(&rule), in.rules()->Data() + i * sizeof(rule), sizeof(rule));

@@ -51,11 +51,12 @@ class Prober {
     if (fresh) found->second = Infer();
     return found->second;
   }
-  bool LegalWith(const Axis& axis, int64_t size) {
-    const int64_t before = this->size(axis);
-    Set(axis, size);
+  // The same with other sizes for the axes of `group`, all of which have one size now.
+  bool LegalWith(const std::vector<Axis>& group, int64_t size) {
+    const int64_t before = this->size(group[0]);
+    for (const Axis& axis : group) Set(axis, size);
     const bool legal = Legal();
-    Set(axis, before);
+    for (const Axis& axis : group) Set(axis, before);
     return legal;
   }
 
@@ -107,12 +108,12 @@ bool FindBase(Prober* prober) {
   return false;
 }
 
-// The least step d such that the base and the next multiples of d above it are legal.
-int64_t FindStep(const Axis& axis, Prober* prober) {
-  const int64_t base = prober->size(axis);
+// axes: varied together. The least step d such that the base and the next multiples of d above it are legal.
+int64_t FindStep(const std::vector<Axis>& axes, Prober* prober) {
+  const int64_t base = prober->size(axes[0]);
   for (int64_t step = 1; step <= kMaxStep; ++step) {
-    if (prober->LegalWith(axis, base + step) && prober->LegalWith(axis, base + 2 * step) &&
-        prober->LegalWith(axis, base + 3 * step) && prober->LegalWith(axis, base + 7 * step)) {
+    if (prober->LegalWith(axes, base + step) && prober->LegalWith(axes, base + 2 * step) &&
+        prober->LegalWith(axes, base + 3 * step) && prober->LegalWith(axes, base + 7 * step)) {
       return step;
     }
   }
@@ -121,17 +122,17 @@ int64_t FindStep(const Axis& axis, Prober* prober) {
 
 // The least size on the lattice of base and step from which on everything up to the base is legal: below some size a
 // window does not fit any more, so legality is monotonic, and a bisection finds the border.
-int64_t FindLeast(const Axis& axis, int64_t step, Prober* prober) {
-  const int64_t base = prober->size(axis);
+int64_t FindLeast(const std::vector<Axis>& axes, int64_t step, Prober* prober) {
+  const int64_t base = prober->size(axes[0]);
   int64_t legal = 0, illegal = (base - 1) / step + 1;  // in steps below the base
   while (illegal - legal > 1) {
     const int64_t middle = (legal + illegal) / 2;
-    (prober->LegalWith(axis, base - middle * step) ? legal : illegal) = middle;
+    (prober->LegalWith(axes, base - middle * step) ? legal : illegal) = middle;
   }
   int64_t least = base - legal * step;
   // Sizes of 1 can be legal for reasons that do not hold for the next (a size of 1 broadcasts): look a few steps up.
   for (int64_t size = least; size < std::min(base, least + 6 * step); size += step) {
-    if (!prober->LegalWith(axis, size)) least = size + step;
+    if (!prober->LegalWith(axes, size)) least = size + step;
   }
   return least;
 }
@@ -149,9 +150,19 @@ std::vector<std::vector<AxisRule>> FindSizeRules(const Graph& graph) {
   }
   if (!FindBase(&prober)) return rules;
   for (const Axis& axis : prober.open()) {
-    const int64_t step = FindStep(axis, &prober);
+    // Alone where possible; else with the axes of other inputs that mean the same, else (square images) with all.
+    std::vector<Axis> alike, spatial;
+    for (const Axis& other : prober.open()) {
+      if (other.letter == axis.letter) alike.push_back(other);
+      if (IsSpatial(other.letter) && prober.size(other) == prober.size(axis)) spatial.push_back(other);
+    }
     AxisRule rule{prober.size(axis), 0};
-    if (step > 0) rule = {FindLeast(axis, step, &prober), step};
+    for (const std::vector<Axis>& axes : {std::vector<Axis>{axis}, alike, spatial}) {
+      const int64_t step = axes.empty() ? 0 : FindStep(axes, &prober);
+      if (step == 0) continue;
+      rule = {FindLeast(axes, step, &prober), step};
+      break;
+    }
     rules[axis.input][axis.axis] = rule;
   }
   return rules;
