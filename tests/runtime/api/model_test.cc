@@ -6,6 +6,7 @@
 #include "runtime/model/size_rules.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
+#include "tests/support/small_nets.h"
 
 namespace fovea {
 namespace {
@@ -13,73 +14,10 @@ namespace {
 using kernels::PoolKind;
 using kernels::ResizeCoordinates;
 using kernels::ResizeMode;
-using kernels::UnaryFn;
 using test::NetBuilder;
 
-// An encoder of `levels` stride-2 poolings and a decoder with skips.
-NetBuilder UNet(int levels, bool padded = true) {
-  NetBuilder net(11);
-  int x = net.Input("byxc", {DimExpr::InputDim(0, 0), DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1});
-  std::vector<int> skips;
-  const auto conv = [&](int from, int64_t channels) {
-    const int y = net.Conv(from, channels, 3, 1, 1, 1, {UnaryFn::kRelu});
-    if (!padded) {
-      auto& p = std::get<ConvParams>(net.graph().nodes.back().params);
-      p.pad_begin = p.pad_end = {0, 0, 0};
-      for (size_t a = 1; a < 3; ++a) {
-        net.graph().values[static_cast<size_t>(y)].dims[a] = net.dims(from)[a] - 2;
-      }
-    }
-    return y;
-  };
-  for (int level = 0; level < levels; ++level) {
-    skips.push_back(conv(x, 4));
-    x = net.Pool(skips.back(), PoolKind::kMax, 2, 2);
-  }
-  x = conv(x, 6);
-  for (int level = levels; level-- > 0;) {
-    x = net.ConvTranspose(x, 4, 2, 2);
-    int skip = skips[static_cast<size_t>(level)];
-    if (!padded) {
-      SliceParams p;
-      p.step.assign(4, 1);
-      p.size = net.dims(x);
-      p.start.assign(4, 0);
-      for (size_t a = 1; a < 3; ++a) p.start[a] = FloorDiv(net.dims(skip)[a] - net.dims(x)[a], 2);
-      p.size.back() = net.dims(skip).back();
-      skip = net.Add(p, {skip});
-    }
-    x = conv(net.Concat({skip, x}), 4);
-  }
-  net.Output(net.Conv(x, 1, 1));
-  return net;
-}
-
-TEST(SizeRules, EncoderWithThreePoolingsNeedsMultiplesOfEight) {
-  const auto rules = FindSizeRules(UNet(3).graph());
-  ASSERT_EQ(rules.size(), 1u);
-  EXPECT_EQ(rules[0][0], (AxisRule{1, 1}));
-  EXPECT_EQ(rules[0][1], (AxisRule{8, 8}));
-  EXPECT_EQ(rules[0][2], (AxisRule{8, 8}));
-  EXPECT_EQ(rules[0][3], (AxisRule{1, 0}));
-}
-
-TEST(SizeRules, OfRandomlyPlacedConstraintsHold) {
-  // Valid 5x5 windows twice: at least 9 pixels, any size from there.
-  NetBuilder net(3);
-  const int x = net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1});
-  ConvParams p;
-  p.kernel = {1, 5, 5};
-  int y = net.Add(p, {x, net.RandomConst({1, 5, 5, 1, 2}, 0.1f), kNoValue, kNoValue});
-  y = net.Add(p, {y, net.RandomConst({1, 5, 5, 2, 1}, 0.1f), kNoValue, kNoValue});
-  net.Output(y);
-  const auto rules = FindSizeRules(net.graph());
-  EXPECT_EQ(rules[0][1], (AxisRule{9, 1}));
-  EXPECT_EQ(rules[0][2], (AxisRule{9, 1}));
-}
-
 TEST(Model, RefusesSizesThatItsRulesDoNotAllow) {
-  NetBuilder net = UNet(2);
+  NetBuilder net = test::UNet(2);
   net.graph().inputs[0].rules = FindSizeRules(net.graph())[0];
   auto model = net.Build();
   ASSERT_TRUE(model.ok()) << model.status().message();
@@ -134,7 +72,7 @@ void ExpectMeasured(NetBuilder net, const std::vector<int64_t>& sizes, int64_t p
 }
 
 TEST(ReceptiveField, OfAUNetIsWhatADeltaReaches) {
-  NetBuilder net = UNet(2);
+  NetBuilder net = test::UNet(2);
   // Rectifiers would hide NaN; the geometry is the same without them.
   for (Node& node : net.graph().nodes) {
     if (auto* conv = std::get_if<ConvParams>(&node.params)) conv->act = {};
