@@ -137,8 +137,7 @@ Status Pad(NodeContext& c) {
            : mode == "wrap"  ? kernels::PadMode::kWrap
                              : kernels::PadMode::kConstant;
   if (p.mode == kernels::PadMode::kConstant && mode != "constant") return Unsupported("mode " + mode);
-  Dims pads;
-  std::vector<int64_t> axes;
+  Dims pads, axes;
   ValueId value = ir::kNoValue;
   if (c.opset < 11) {
     for (const int64_t pad : c.Ints(c.opset < 2 ? "paddings" : "pads")) pads.emplace_back(pad);
@@ -154,11 +153,11 @@ Status Pad(NodeContext& c) {
       }
     }
     if (c.Has(3)) {
-      FOVEA_ASSIGN_OR_RETURN(axes, c.IntegersAt(3));
+      FOVEA_ASSIGN_OR_RETURN(axes, c.SizesAt(3));
     }
   }
   if (axes.empty()) {
-    for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+    for (size_t i = 0; i < rank; ++i) axes.emplace_back(static_cast<int64_t>(i));
   }
   if (pads.size() != 2 * axes.size()) {
     return CorruptFile("pads has " + std::to_string(pads.size()) + " numbers for " + std::to_string(axes.size()) +
@@ -168,10 +167,13 @@ Status Pad(NodeContext& c) {
   p.end.assign(rank, 0);
   bool none = true;
   for (size_t i = 0; i < axes.size(); ++i) {
-    FOVEA_ASSIGN_OR_RETURN(const int64_t normal, NormalAxis(axes[i], static_cast<int>(rank)));
-    p.begin[static_cast<size_t>(normal)] = pads[i];
-    p.end[static_cast<size_t>(normal)] = pads[axes.size() + i];
-    none = none && pads[i] == DimExpr(0) && pads[axes.size() + i] == DimExpr(0);
+    if (axes[i].IsConst()) FOVEA_RETURN_IF_ERROR(NormalAxis(axes[i].Const(), static_cast<int>(rank)).status());
+    for (size_t axis = 0; axis < rank; ++axis) {  // axes may be a shape input: then both factors are expressions
+      const DimExpr meant = IsEqual(Mod(axes[i], static_cast<int64_t>(rank)), static_cast<int64_t>(axis));
+      p.begin[axis] = p.begin[axis] + meant * pads[i];
+      p.end[axis] = p.end[axis] + meant * pads[axes.size() + i];
+      none = none && p.begin[axis] == DimExpr(0) && p.end[axis] == DimExpr(0);
+    }
   }
   if (none) return c.Out(0, x);
   std::vector<ValueId> inputs{x};
