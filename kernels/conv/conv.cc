@@ -6,8 +6,8 @@
 namespace fovea::kernels {
 
 std::span<const ConvKernel> ConvKernels() {
-  static const RowTable<ConvKernel, 32> table(
-      {FewOutputsConvKernels(), DepthwiseConvKernels(), DirectConvKernels(), ReferenceConvKernels()});
+  static const RowTable<ConvKernel, 32> table({FewOutputsConvKernels(), DepthwiseConvKernels(), WinogradConvKernels(),
+                                               DirectConvKernels(), ReferenceConvKernels()});
   return table.rows();
 }
 

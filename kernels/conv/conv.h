@@ -29,6 +29,7 @@ struct ConvLayer {
   int64_t in_channels = 0;
   int64_t out_channels = 0;
   bool has_residual = false;
+  bool exact_order = false;  // only rows that keep to the contract's chain: no Winograd
   Activation act;
 };
 
@@ -42,7 +43,14 @@ struct ConvArgs {
 };
 
 // weights: [kd][kh][kw][in_channels / groups][out_channels].
-using ConvKernel = PackedKernel<ConvLayer, ConvArgs>;
+struct ConvKernel : PackedKernel<ConvLayer, ConvArgs> {
+  // dst's first element lies at multiples of this in the whole image, and dst ends at multiples or at the image's end
+  // (D, H, W): then an element's value depends on its place in the image alone. Rows with larger tiles than one output
+  // need it.
+  int64_t lattice[3] = {1, 1, 1};
+  // The chain of the numerics contract; false: another algorithm with its own (small, tested) rounding error.
+  bool exact_order = true;
+};
 std::span<const ConvKernel> ConvKernels();
 
 }  // namespace fovea::kernels

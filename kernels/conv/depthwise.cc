@@ -126,11 +126,11 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 namespace {
 
-#define FOVEA_DEPTHWISE_ROW(target, isa, name)                                                         \
-  {{isa, name, target::depthwise::Accepts, target::depthwise::Units, target::depthwise::ScratchFloats, \
-    target::depthwise::Run},                                                                           \
-   target::depthwise::PackedFloats,                                                                    \
-   target::depthwise::Pack},
+#define FOVEA_DEPTHWISE_ROW(target, isa, name)                                                          \
+  {{{isa, name, target::depthwise::Accepts, target::depthwise::Units, target::depthwise::ScratchFloats, \
+     target::depthwise::Run},                                                                           \
+    target::depthwise::PackedFloats,                                                                    \
+    target::depthwise::Pack}},
 
 constexpr ConvKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3

@@ -53,10 +53,10 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 namespace {
 
-#define FOVEA_DIRECT_ROW(target, isa, name)                                                                         \
-  {{isa, name, target::direct::Accepts, target::direct::Units, target::direct::ScratchFloats, target::direct::Run}, \
-   target::direct::PackedFloats,                                                                                    \
-   target::direct::Pack},
+#define FOVEA_DIRECT_ROW(target, isa, name)                                                                          \
+  {{{isa, name, target::direct::Accepts, target::direct::Units, target::direct::ScratchFloats, target::direct::Run}, \
+    target::direct::PackedFloats,                                                                                    \
+    target::direct::Pack}},
 
 constexpr ConvKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3

@@ -227,11 +227,11 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 namespace {
 
-#define FOVEA_FEW_OUTPUTS_ROW(target, isa, name)                                                             \
-  {{isa, name, target::few_outputs::Accepts, target::few_outputs::Units, target::few_outputs::ScratchFloats, \
-    target::few_outputs::Run},                                                                               \
-   target::few_outputs::PackedFloats,                                                                        \
-   target::few_outputs::Pack},
+#define FOVEA_FEW_OUTPUTS_ROW(target, isa, name)                                                              \
+  {{{isa, name, target::few_outputs::Accepts, target::few_outputs::Units, target::few_outputs::ScratchFloats, \
+     target::few_outputs::Run},                                                                               \
+    target::few_outputs::PackedFloats,                                                                        \
+    target::few_outputs::Pack}},
 
 constexpr ConvKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3

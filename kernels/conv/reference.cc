@@ -89,7 +89,7 @@ void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64
 }
 
 constexpr ConvKernel kRows[] = {
-    {{Isa::kReference, "conv/reference", Accepts, Units, ScratchFloats, Run}, PackedFloats, Pack},
+    {{{Isa::kReference, "conv/reference", Accepts, Units, ScratchFloats, Run}, PackedFloats, Pack}},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace fovea::kernels {
 std::span<const ConvKernel> DirectConvKernels();
 std::span<const ConvKernel> DepthwiseConvKernels();
 std::span<const ConvKernel> FewOutputsConvKernels();
+std::span<const ConvKernel> WinogradConvKernels();
 std::span<const ConvKernel> ReferenceConvKernels();
 
 }  // namespace fovea::kernels

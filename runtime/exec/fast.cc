@@ -103,6 +103,7 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   const std::vector<uint8_t> only_packed = OnlyPacked(resolved);
   plan::PlanOptions plan_options;
   plan_options.cap = cap;
+  plan_options.exact_order = options.exact_convolution;
   plan_options.threads = threads_;
   plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
   plan_options.memory_bytes = options.memory_bytes;

@@ -59,7 +59,12 @@ void Call::Run(int64_t unit_begin, int64_t unit_end, float* scratch) const {
       any);
 }
 
-Operator::Operator(const plan::ResolvedNode& node, Isa cap) : node_(&node) {
+std::array<int64_t, 3> Operator::lattice() const {
+  if (conv_ == nullptr) return {1, 1, 1};
+  return {conv_->lattice[0], conv_->lattice[1], conv_->lattice[2]};
+}
+
+Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : node_(&node) {
   const OpParams& params = node.node->params;
   const auto pick = [&](const auto& rows, const auto& layer, const auto** row) {
     *row = Pick(rows, layer, cap);
@@ -86,6 +91,7 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap) : node_(&node) {
       FillConvLayer(std::get<ConvParams>(params), node, &conv_layer_);
       act_ = conv_layer_.act;
       conv_layer_.has_residual = node.Has(3);
+      conv_layer_.exact_order = exact_order;
       kernels::ConvLayer& layer = conv_layer_;
       pick_fused(kernels::ConvKernels(), &layer, &conv_);
       if (layer.has_residual && conv_->isa == Isa::kReference && cap != Isa::kReference) {

@@ -7,6 +7,7 @@
 #ifndef FOVEA_RUNTIME_EXEC_OPERATOR_H_
 #define FOVEA_RUNTIME_EXEC_OPERATOR_H_
 
+#include <array>
 #include <span>
 #include <variant>
 
@@ -57,10 +58,13 @@ class Call {
 
 class Operator {
  public:
-  Operator(const plan::ResolvedNode& node, kernels::Isa cap);
+  // exact_order: only convolutions that keep to the order of kernels/conv/conv.h.
+  Operator(const plan::ResolvedNode& node, kernels::Isa cap, bool exact_order);
 
   const plan::ResolvedNode& node() const { return *node_; }
   const char* kernel_name() const { return name_; }
+  // What output regions must be aligned to along D, H, W, for the picked kernel's sake.
+  std::array<int64_t, 3> lattice() const;
 
   // Convolutions: floats of packed weights, and packing part `part` of `parts`. 0 for other operators. weights and bias
   // as in the model; bias may be null.

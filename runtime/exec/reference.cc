@@ -56,7 +56,7 @@ Status ReferenceRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Res
   int64_t packed = 0, scratch = 0;
   Call call;
   for (const plan::ResolvedNode& node : graph_.nodes) {
-    const Operator& op = operators_.emplace_back(node, kernels::Isa::kReference);
+    const Operator& op = operators_.emplace_back(node, kernels::Isa::kReference, true);
     std::vector<Operand>& in = inputs_.emplace_back();
     for (int input : node.node->inputs) in.push_back(input == kNoValue ? Operand() : OperandOf(input));
     const Operand out = OperandOf(node.node->output);

@@ -268,6 +268,18 @@ std::string Bytes(uint64_t bytes) {
   return std::to_string(bytes) + " bytes (" + std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB)";
 }
 
+// Kernels whose tiles are larger than one output get regions on their lattice.
+void AlignToKernel(const exec::Operator& op, size_t rank, NodeLinks* links) {
+  const std::array<int64_t, 3> lattice = op.lattice();
+  for (int s = 0; s < 3; ++s) {
+    const int axis = SpatialAxis(s, static_cast<int>(rank));
+    if (axis < 1 || lattice[static_cast<size_t>(s)] == 1) continue;
+    links->align.resize(std::max(links->align.size(), rank), 1);
+    int64_t& align = links->align[static_cast<size_t>(axis)];
+    if (align != 0) align = std::lcm(align, lattice[static_cast<size_t>(s)]);
+  }
+}
+
 void PrepareOperators(const PlanOptions& options, Plan* plan) {
   const Graph& graph = *plan->graph.graph;
   plan->links = LinkNodes(plan->graph);
@@ -275,7 +287,9 @@ void PrepareOperators(const PlanOptions& options, Plan* plan) {
   for (size_t v = 0; v < graph.values.size(); ++v) plan->constant[v] = graph.values[v].is_const ? 1 : 0;
   plan->operators.reserve(plan->graph.nodes.size());
   for (const ResolvedNode& node : plan->graph.nodes) {
-    const exec::Operator& op = plan->operators.emplace_back(node, options.cap);
+    const size_t n = plan->operators.size();
+    const exec::Operator& op = plan->operators.emplace_back(node, options.cap, options.exact_order);
+    AlignToKernel(op, plan->graph.dims[static_cast<size_t>(node.node->output)].size(), &plan->links[n]);
     if (node.kind == OpKind::kDims) plan->constant[static_cast<size_t>(node.node->output)] = 1;
     const auto known = [&](size_t i) {
       return !node.Has(i) || plan->constant[static_cast<size_t>(node.node->inputs[i])] != 0;

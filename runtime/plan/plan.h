@@ -25,6 +25,7 @@ struct PlanOptions {
   std::array<int64_t, 3> tile{0, 0, 0};  // D, H, W of output tiles as asked for; 0: whole axis
   uint64_t memory_bytes = 0;             // 0: no limit
   uint64_t fixed_bytes = 0;              // what the session needs besides: decoded constants
+  bool exact_order = false;              // no Winograd
 };
 
 enum class Home : uint8_t { kInput, kOutput, kArena };

@@ -24,6 +24,7 @@ void ExecutionOptions::Declare(Args* args) {
   args->Integer("--threads, -t", &threads, 1, 256, "N", "processors to use (default: all that are there)");
   args->Text("--isa", &isa, "NAME", "cap of the instruction set: reference, sse4, avx2, avx512, neon");
   args->Text("--precision", &precision, "P", "arithmetic: f32");
+  args->Flag("--exact-conv", &exact_conv, "no Winograd convolutions: slower, and sums in one plain order");
 }
 
 Result<SessionOptions> ExecutionOptions::ToSession() const {
@@ -34,6 +35,7 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   SessionOptions options;
   options.threads = threads > 0 ? static_cast<int>(threads) : AvailableThreads();
   options.isa = isa;
+  options.exact_convolution = exact_conv;
   options.executor = executor == "reference" ? Executor::kReference : Executor::kFast;
   return options;
 }

@@ -43,7 +43,7 @@ enum class Executor : uint8_t {
 };
 
 struct SessionOptions {
-  int threads = 1;  // 1 ..; the calling thread is one of them
+  int threads = 1;       // 1 ..; the calling thread is one of them
   std::string isa = {};  // cap: "", "reference", "sse4", "avx2", "avx512", "neon"; FOVEA_ISA caps it further
   Executor executor = Executor::kFast;
   // Spatial size of the output tiles in D, H, W, 0: the whole axis. Rounded up to what the network's strides allow.
@@ -52,9 +52,9 @@ struct SessionOptions {
   // Bytes that weights, packed weights, arena and tile buffers may take together; 0: no limit. With `tile` all zero,
   // tiles are chosen to fit. kOverBudget names the smallest budget that would do.
   uint64_t memory_bytes = 0;
-  bool exact_convolution = false;  // reserved for algorithms that trade rounding for speed: never picks one of them
-  Allocator allocator = {};             // null functions: the C++ heap
-  ParallelFor parallel_for = {};        // null function: a pool of the session's own with `threads` threads
+  bool exact_convolution = false;  // never Winograd, whose sums round differently (about 1e-6 of the output's range)
+  Allocator allocator = {};        // null functions: the C++ heap
+  ParallelFor parallel_for = {};   // null function: a pool of the session's own with `threads` threads
 };
 
 // What a session uses, known after Create and before the first Run.

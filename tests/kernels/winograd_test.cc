@@ -1,0 +1,293 @@
+// Rows that compute convolutions by Winograd's algorithm: close to the definition within a bound that follows from the
+// transforms, and the same bits for any units and for any rectangle on the row's lattice.
+#include <algorithm>
+#include <array>
+
+#include "kernels/conv/conv.h"
+#include "tests/kernels/conv_testing.h"
+
+namespace fovea::kernels::testing {
+namespace {
+
+using ConvCase = Case<ConvLayer>;
+
+template <class Check>
+void ForEachRow(const Check& check) {
+  for (const ConvKernel& row : ConvKernels()) {
+    if (!Supported(row.isa) || row.exact_order) continue;
+    SCOPED_TRACE(row.name);
+    check(row);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+// |A^T|, |G| and |B^T| of F(m, r), from the Toom-Cook formulas with the points that the rows use.
+struct Magnitudes {
+  int taps, m, alpha;
+  std::vector<std::vector<double>> a, g, b;
+
+  explicit Magnitudes(int window) : taps(window), m(4), alpha(window + 3) {
+    const std::vector<double> pairs =
+        alpha == 6 ? std::vector<double>{std::sqrt(0.5), std::sqrt(2.0)} : std::vector<double>{1, 0.5, 2};
+    std::vector<double> points = {0};
+    for (const double p : pairs) points.insert(points.end(), {p, -p});
+    const auto product = [&](size_t skip) {  // coefficients of prod over l != skip of (x - p_l), ascending
+      std::vector<double> c = {1};
+      for (size_t l = 0; l < points.size(); ++l) {
+        if (l == skip) continue;
+        std::vector<double> next(c.size() + 1, 0.0);
+        for (size_t i = 0; i < c.size(); ++i) {
+          next[i + 1] += c[i];
+          next[i] -= points[l] * c[i];
+        }
+        c = next;
+      }
+      c.resize(static_cast<size_t>(alpha), 0.0);
+      return c;
+    };
+    for (size_t i = 0; i < points.size(); ++i) {
+      double norm = 1;
+      for (size_t l = 0; l < points.size(); ++l) norm *= l == i ? 1 : points[i] - points[l];
+      std::vector<double> row;
+      for (int j = 0; j < taps; ++j) row.push_back(std::fabs(std::pow(points[i], j) / norm));
+      g.push_back(row);
+      b.push_back(product(i));
+    }
+    g.emplace_back(static_cast<size_t>(taps), 0.0);
+    g.back().back() = 1;
+    b.push_back(product(points.size()));
+    for (auto& row : b) {
+      for (double& v : row) v = std::fabs(v);
+    }
+    for (int k = 0; k < m; ++k) {
+      std::vector<double> row;
+      for (const double p : points) row.push_back(std::fabs(std::pow(p, k)));
+      row.push_back(k == m - 1 ? 1 : 0);
+      a.push_back(row);
+    }
+  }
+
+  // Sum of magnitudes that pass through the transforms to output (i, j) of a tile: |A^T| [(|G||g||G|^T) .
+  // (|B^T||d||B|)] |A|.
+  std::vector<double> Bound(const std::vector<double>& filter, const std::vector<double>& tile) const {
+    const auto sandwich = [](const std::vector<std::vector<double>>& matrix, const std::vector<double>& x, size_t n) {
+      const size_t rows = matrix.size();
+      std::vector<double> half(rows * n, 0.0), out(rows * rows, 0.0);
+      for (size_t i = 0; i < rows; ++i) {
+        for (size_t j = 0; j < n; ++j) {
+          for (size_t k = 0; k < n; ++k) half[i * n + j] += matrix[i][k] * x[k * n + j];
+        }
+      }
+      for (size_t i = 0; i < rows; ++i) {
+        for (size_t j = 0; j < rows; ++j) {
+          for (size_t k = 0; k < n; ++k) out[i * rows + j] += half[i * n + k] * matrix[j][k];
+        }
+      }
+      return out;
+    };
+    const std::vector<double> u = sandwich(g, filter, static_cast<size_t>(taps));
+    const std::vector<double> v = sandwich(b, tile, static_cast<size_t>(alpha));
+    std::vector<double> products(u.size());
+    for (size_t i = 0; i < u.size(); ++i) products[i] = u[i] * v[i];
+    return sandwich(a, products, static_cast<size_t>(alpha));
+  }
+};
+
+// Every element against the definition in double. Roundings on the way of a term: one of U, at most 2 (alpha + 1) in
+// each transform along both axes, one a product and a sum of the chain over planes and channels, bias, residual: each
+// at most eps/2 of magnitudes that Bound() sums.
+void CheckAgainstDefinition(const ConvKernel& row, const ConvCase& c, const Inputs<ConvLayer>& s, const Owned& dst) {
+  const ConvLayer& l = c.layer;
+  const Guarded packed = PackFor(row, l, s, 3);
+  if (c.residual_is_dst) CopyInto(dst.view, s.residual.view);
+  RunAll(row, l, ArgsOf<ConvKernel>(c, s, dst, packed.data()));
+  ExpectGapsUntouched(dst);
+  const Magnitudes magnitudes(static_cast<int>(l.kernel[1]));
+  const int64_t alpha = magnitudes.alpha, taps = l.kernel[1];
+  const double roundings = static_cast<double>(2 * l.kernel[0] * l.in_channels + 8 * (alpha + 1) + 4);
+  const auto source = [&](int64_t n, int64_t d, int64_t h, int64_t w, int64_t ci) {
+    if (d < 0 || d >= c.src.d || h < 0 || h >= c.src.h || w < 0 || w >= c.src.w) return 0.0;
+    return static_cast<double>(s.src.view.data[OffsetOf(s.src.view, n, d, h, w, ci)]);
+  };
+  for (int64_t n = 0; n < c.dst.n; ++n) {
+    for (int64_t d = 0; d < c.dst.d; ++d) {
+      for (int64_t h = 0; h < c.dst.h; h += 4) {
+        for (int64_t w = 0; w < c.dst.w; w += 4) {
+          for (int64_t co = 0; co < c.dst.c; ++co) {
+            std::array<double, 16> bound{}, want{};
+            for (int64_t kd = 0; kd < l.kernel[0]; ++kd) {
+              for (int64_t ci = 0; ci < l.in_channels; ++ci) {
+                std::vector<double> tile(static_cast<size_t>(alpha * alpha)), filter(static_cast<size_t>(taps * taps));
+                for (int64_t i = 0; i < alpha * alpha; ++i) {
+                  tile[static_cast<size_t>(i)] =
+                      source(n, d - c.pad[0] + kd, h - c.pad[1] + i / alpha, w - c.pad[2] + i % alpha, ci);
+                }
+                for (int64_t t = 0; t < taps * taps; ++t) {
+                  filter[static_cast<size_t>(t)] = static_cast<double>(s.weights[static_cast<size_t>(
+                      ((kd * taps * taps + t) * l.in_channels + ci) * l.out_channels + co)]);
+                }
+                for (int64_t o = 0; o < 16; ++o) {
+                  for (int64_t t = 0; t < taps * taps; ++t) {
+                    want[static_cast<size_t>(o)] +=
+                        filter[static_cast<size_t>(t)] *
+                        tile[static_cast<size_t>((o / 4 + t / taps) * alpha + o % 4 + t % taps)];
+                  }
+                }
+                for (double& v : tile) v = std::fabs(v);
+                for (double& v : filter) v = std::fabs(v);
+                const std::vector<double> more = magnitudes.Bound(filter, tile);
+                for (size_t o = 0; o < 16; ++o) bound[o] += more[o];
+              }
+            }
+            for (int64_t o = 0; o < 16; ++o) {
+              const int64_t y = h + o / 4, x = w + o % 4;
+              if (y >= c.dst.h || x >= c.dst.w) continue;
+              double sum = want[static_cast<size_t>(o)] + static_cast<double>(s.bias[static_cast<size_t>(co)]);
+              double magnitude = bound[static_cast<size_t>(o)] + 1;
+              if (l.has_residual) {
+                sum += static_cast<double>(s.residual.view.data[OffsetOf(s.residual.view, n, d, y, x, co)]);
+                magnitude += 1;
+              }
+              const double got = static_cast<double>(dst.view.data[OffsetOf(dst.view, n, d, y, x, co)]);
+              const double tolerance =
+                  0.5 * roundings * std::numeric_limits<float>::epsilon() * magnitude + ActivationSlack(l.act.fn);
+              ASSERT_NEAR(got, ActivateExactly(l.act, sum), tolerance)
+                  << n << "," << d << "," << y << "," << x << "," << co;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// A rectangle that begins on the lattice and ends there or at the image's end, from no more of the source than its
+// tiles reach.
+void CheckRectangles(const ConvKernel& row, const ConvCase& c, const Inputs<ConvLayer>& s, const Owned& whole,
+                     std::mt19937& random) {
+  const int64_t out[3] = {c.dst.d, c.dst.h, c.dst.w}, in[3] = {c.src.d, c.src.h, c.src.w};
+  const Guarded packed = PackFor(row, c.layer, s, 1);
+  for (int round = 0; round < 4; ++round) {
+    int64_t first[3], last[3], low[3], high[3];
+    ConvArgs args = ArgsOf<ConvKernel>(c, s, whole, packed.data());
+    for (int a = 0; a < 3; ++a) {
+      const int64_t lattice = row.lattice[a], cells = (out[a] + lattice - 1) / lattice;
+      const int64_t cell = Uniform(random, 0, cells - 1);
+      first[a] = cell * lattice;
+      last[a] = std::min(out[a], Uniform(random, cell + 1, cells) * lattice);
+      low[a] = std::clamp<int64_t>(first[a] - c.pad[a], 0, in[a] - 1);
+      high[a] = std::clamp<int64_t>(last[a] - c.pad[a] + c.layer.kernel[a] - 1, low[a] + 1, in[a]);
+      args.pad[a] = c.pad[a] - first[a] + low[a];
+      args.dst_origin[a] = first[a];
+    }
+    const Owned src({c.src.n, high[0] - low[0], high[1] - low[1], high[2] - low[2], c.src.c}, 0, c.side);
+    ForEach(src.view, [&](int64_t n, int64_t d, int64_t h, int64_t w, int64_t ch) {
+      src.view.data[OffsetOf(src.view, n, d, h, w, ch)] =
+          s.src.view.data[OffsetOf(s.src.view, n, d + low[0], h + low[1], w + low[2], ch)];
+    });
+    const Dims size = {c.dst.n, last[0] - first[0], last[1] - first[1], last[2] - first[2], c.dst.c};
+    const Owned dst(size, 1, c.side), residual(size, 0, c.side), want(size, 0, c.side);
+    ForEach(dst.view, [&](int64_t n, int64_t d, int64_t h, int64_t w, int64_t ch) {
+      residual.view.data[OffsetOf(residual.view, n, d, h, w, ch)] =
+          s.residual.view.data[OffsetOf(s.residual.view, n, d + first[0], h + first[1], w + first[2], ch)];
+      want.view.data[OffsetOf(want.view, n, d, h, w, ch)] =
+          whole.view.data[OffsetOf(whole.view, n, d + first[0], h + first[1], w + first[2], ch)];
+    });
+    args.src = src.view;
+    args.dst = dst.view;
+    if (c.layer.has_residual) args.residual = residual.view;
+    RunAll(row, c.layer, args);
+    ExpectGapsUntouched(dst);
+    ExpectSameBits(dst.view, want.view, "rectangle on the lattice");
+  }
+}
+
+ConvCase RandomCase(std::mt19937& random, int64_t window, bool volume) {
+  ConvCase c;
+  c.layer.kernel[1] = c.layer.kernel[2] = window;
+  if (volume) c.layer.kernel[0] = 3;
+  int64_t src[3] = {volume ? Uniform(random, 1, 5) : 1, Uniform(random, 1, 11), Uniform(random, 1, 21)};
+  int64_t dst[3] = {1, 1, 1};
+  for (int a = volume ? 0 : 1; a < 3; ++a) {
+    c.pad[a] = Uniform(random, -1, c.layer.kernel[a]);
+    dst[a] = std::max<int64_t>(1, src[a] + Uniform(random, -3, 3));
+  }
+  const int64_t channels[] = {4, 5, 8, 15, 16, 17, 20, 33};
+  c.layer.in_channels = channels[Uniform(random, 0, 7)];
+  c.layer.out_channels = channels[Uniform(random, 0, 7)];
+  c.layer.has_residual = Uniform(random, 0, 2) == 0;
+  c.residual_is_dst = c.layer.has_residual && Uniform(random, 0, 1) == 0;
+  const Activation acts[] = {
+      {}, {UnaryFn::kRelu}, {UnaryFn::kLeakyRelu, 0.2f}, {UnaryFn::kClip, -1, 1}, {UnaryFn::kSigmoid}};
+  c.layer.act = acts[Uniform(random, 0, 4)];
+  c.src = {Uniform(random, 1, 2), src[0], src[1], src[2], c.layer.in_channels};
+  c.dst = {c.src.n, dst[0], dst[1], dst[2], c.layer.out_channels};
+  c.src_gap = Uniform(random, 0, 3);
+  c.dst_gap = Uniform(random, 0, 3);
+  c.residual_gap = c.residual_is_dst ? c.dst_gap : Uniform(random, 0, 3);
+  c.side = Uniform(random, 0, 1) == 0 ? Guarded::Side::kEnd : Guarded::Side::kBegin;
+  return c;
+}
+
+TEST(Winograd, EveryRowOnRandomLayers) {
+  int cases = 0;
+  ForEachRow([&](const ConvKernel& row) {
+    std::mt19937 random(20261121);
+    for (uint32_t seed = 0; seed < 60 && !::testing::Test::HasFailure(); ++seed) {
+      const ConvCase c = RandomCase(random, seed % 2 == 0 ? 3 : 5, seed % 6 == 4);
+      if (!row.accepts(c.layer)) continue;
+      SCOPED_TRACE(c.Describe() + " seed " + std::to_string(seed));
+      const Inputs<ConvLayer> s(c, seed);
+      const Owned dst(c.dst, c.dst_gap, c.side);
+      CheckAgainstDefinition(row, c, s, dst);
+      if (::testing::Test::HasFailure()) return;
+      CheckUnits(row, c, s, dst, random);
+      CheckRectangles(row, c, s, dst, random);
+      ++cases;
+    }
+  });
+  if (BestIsa() != Isa::kReference) {
+    EXPECT_GT(cases, 20);
+  }
+}
+
+// Wide layers: errors against the definition stay near 1e-6 of the largest output, as the choice of points promises.
+TEST(Winograd, WideLayersAreAccurate) {
+  ForEachRow([](const ConvKernel& row) {
+    ConvCase c;
+    const int64_t window = std::string(row.name).find("5x5") != std::string::npos ? 5 : 3;
+    c.layer.kernel[1] = c.layer.kernel[2] = window;
+    c.pad[1] = c.pad[2] = window / 2;
+    c.layer.in_channels = 256;
+    c.layer.out_channels = 40;
+    c.src = {1, 1, 23, 37, 256};
+    c.dst = {1, 1, 23, 37, 40};
+    const Inputs<ConvLayer> s(c, 3);
+    const Owned dst(c.dst, 0, c.side);
+    const Guarded packed = PackFor(row, c.layer, s, 1);
+    RunAll(row, c.layer, ArgsOf<ConvKernel>(c, s, dst, packed.data()));
+    double worst = 0, largest = 0;
+    for (int64_t h = 0; h < 23; ++h) {
+      for (int64_t w = 0; w < 37; w += 3) {
+        for (int64_t co = 0; co < 40; co += 7) {
+          double sum = static_cast<double>(s.bias[static_cast<size_t>(co)]);
+          for (int64_t t = 0; t < window * window; ++t) {
+            const int64_t y = h + t / window - window / 2, x = w + t % window - window / 2;
+            if (y < 0 || y >= 23 || x < 0 || x >= 37) continue;
+            for (int64_t ci = 0; ci < 256; ++ci) {
+              sum += static_cast<double>(s.src.view.data[OffsetOf(s.src.view, 0, 0, y, x, ci)]) *
+                     static_cast<double>(s.weights[static_cast<size_t>((t * 256 + ci) * 40 + co)]);
+            }
+          }
+          worst =
+              std::max(worst, std::fabs(sum - static_cast<double>(dst.view.data[OffsetOf(dst.view, 0, 0, h, w, co)])));
+          largest = std::max(largest, std::fabs(sum));
+        }
+      }
+    }
+    EXPECT_LT(worst / largest, 2e-5);
+  });
+}
+
+}  // namespace
+}  // namespace fovea::kernels::testing
