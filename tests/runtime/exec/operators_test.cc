@@ -157,6 +157,23 @@ const Case kCases[] = {
      }},
     {"SizesAsNumbers", true,
      [](NetBuilder& net, int x) { return net.Binary(BinaryFn::kDiv, x, net.Add(DimsParams{{net.dims(x)[1]}}, {})); }},
+    {"ResidualOfItself", true, [](NetBuilder& net, int x) { return net.Conv(x, 8, 3, 1, 1, 1, {}, x); }},
+    {"PartOfAnOverwrittenConcat", true,
+     [](NetBuilder& net, int x) {
+       const int part = net.Conv(x, 8, 3);
+       const int joined = net.Concat({net.Conv(x, 4, 1), part});
+       return net.Binary(BinaryFn::kAdd, net.Conv(net.Unary(joined, {kernels::UnaryFn::kRelu}), 8, 1), part);
+     }},
+    {"ReshapeBesideAWiderReader", true,
+     [](NetBuilder& net, int x) {
+       const int wide = net.Conv(x, 8, 3);
+       std::vector<DimExpr> split = net.dims(x);
+       split.back() = 2;
+       split.emplace_back(4);
+       const int pairs = net.Add(ReshapeParams{split}, {x});
+       const int soft = net.Add(SoftmaxParams{static_cast<int64_t>(split.size()) - 2, false}, {pairs});
+       return net.Binary(BinaryFn::kAdd, wide, net.Add(ReshapeParams{net.dims(x)}, {soft}));
+     }},
     {"ResidualOfConcat", true,
      [](NetBuilder& net, int x) {
        const int joined = net.Concat({net.Conv(x, 3, 3), net.Conv(x, 5, 1)});
