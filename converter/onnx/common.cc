@@ -118,7 +118,10 @@ Result<std::vector<int64_t>> AxesFromDeclared(NodeContext& c, int rank,
 Result<Window> ReadWindow(NodeContext& c, const Dims& in, const std::vector<int64_t>& kernel) {
   const size_t spatial = in.size(), first = 3 - spatial;
   Window w;
-  for (size_t i = 0; i < kernel.size(); ++i) w.kernel[first + i] = kernel[i];
+  for (size_t i = 0; i < kernel.size(); ++i) {
+    if (kernel[i] < 1 || kernel[i] > kMaxWindow) return CorruptFile("weights of size " + std::to_string(kernel[i]));
+    w.kernel[first + i] = kernel[i];
+  }
   const Int3 of_weights = w.kernel;
   FOVEA_RETURN_IF_ERROR(ReadThree(c, "kernel_shape", spatial, 1, &w.kernel));
   if (!kernel.empty() && w.kernel != of_weights) return CorruptFile("kernel_shape is not that of the weights");

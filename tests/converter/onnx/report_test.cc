@@ -1,0 +1,117 @@
+// What the user learns and says: unsupported nodes, warnings, metadata, --set and --size.
+#include <gtest/gtest.h>
+
+#include "converter/onnx/import.h"
+#include "tests/converter/onnx/support.h"
+
+namespace fovea::testing {
+namespace {
+
+using converter::Options;
+using converter::Report;
+
+Status ImportMade(const ModelMaker& maker, const Options& options, ir::Graph* graph, Report* report) {
+  const std::string bytes = maker.model.SerializeAsString();
+  return converter::ImportOnnxFromBytes(std::as_bytes(std::span(bytes)), "made.onnx", "", options, graph, report);
+}
+
+TEST(OnnxReport, ListsEveryUnsupportedNode) {
+  ModelMaker maker(13);
+  maker.Input("x", {1, 1, 4, 4}).Output("y");
+  maker.Node("Einsum", {"x"}, {"a"}).set_name("first");
+  maker.Node("Relu", {"a"}, {"b"});
+  auto& pool = maker.Node("MaxPool", {"x"}, {"p", "indices"});
+  SetInts(pool, "kernel_shape", {2, 2});
+  pool.set_name("second");
+  maker.Node("MaxUnpool", {"p", "indices"}, {"u"}).set_name("third");
+  maker.Node("Sum", {"b", "u"}, {"y"});
+  maker.Node("Loop", {"x"}, {"unused"});  // nobody needs it
+  ir::Graph graph;
+  Report report;
+  const Status status = ImportMade(maker, {}, &graph, &report);
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  ASSERT_EQ(report.unsupported.size(), 3u);
+  EXPECT_EQ(report.unsupported[0].name, "first");
+  EXPECT_EQ(report.unsupported[1].name, "second");
+  EXPECT_EQ(report.unsupported[2].name, "third");
+  EXPECT_EQ(report.unsupported[2].op, "MaxUnpool");
+  for (const char* name : {"first", "second", "third"}) EXPECT_NE(status.message().find(name), std::string::npos);
+}
+
+TEST(OnnxReport, AxesAsInput) {
+  ModelMaker maker(18);
+  maker.Input("x", {2, 3}).Input("axes", {1}, 7).Output("y");
+  maker.Node("ReduceMax", {"x", "axes"}, {"y"});
+  ir::Graph graph;
+  Report report;
+  Status status = ImportMade(maker, {}, &graph, &report);
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_NE(status.message().find("--set axes="), std::string::npos) << status.message();
+
+  Options options;
+  options.set.push_back({"axes", DType::kInt64, {1}, {1}});
+  Report converted;
+  Result<Model> model = ConvertAndLoad(maker.model, options, &converted);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const auto given = testing::Run(*model, {{"float32", {2, 3}, {1, 5, 2, -4, -6, -5}}}, {});
+  ASSERT_TRUE(given.ok()) << given.status().message();
+  EXPECT_EQ(Compare((*given)[0], {"float32", {2, 1}, {5, -4}}, 0, 0), "");
+
+  // The declared size of the output says as much.
+  auto* shape = maker.model.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  shape->add_dim()->set_dim_value(2);
+  shape->add_dim()->set_dim_value(1);
+  ir::Graph declared;
+  Report again;
+  status = ImportMade(maker, {}, &declared, &again);
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_FALSE(declared.warnings.empty());
+}
+
+TEST(OnnxReport, OptionsThatNameNoInput) {
+  ModelMaker maker(13);
+  maker.Input("x", {2, -1}).Output("y");
+  maker.Node("Relu", {"x"}, {"y"});
+  const auto refused = [&](const Options& options) {
+    ir::Graph graph;
+    Report report;
+    return ImportMade(maker, options, &graph, &report).code() == StatusCode::kInvalidArgument;
+  };
+  Options options;
+  options.size["z"] = "1x1";
+  EXPECT_TRUE(refused(options));
+  options.size = {{"x", "3x4"}};  // the model says 2
+  EXPECT_TRUE(refused(options));
+  options.size = {{"x", "2x4x1"}};
+  EXPECT_TRUE(refused(options));
+  options.size = {{"x", "2xfour"}};
+  EXPECT_TRUE(refused(options));
+  options.size = {{"x", "?x4"}};
+  EXPECT_FALSE(refused(options));
+}
+
+TEST(OnnxReport, Metadata) {
+  ModelMaker maker(17);
+  maker.Input("x", {2}).Output("y");
+  maker.Node("Relu", {"x"}, {"y"});
+  maker.model.set_producer_name("pytorch");
+  maker.model.set_producer_version("2.1");
+  maker.model.set_doc_string("finds nuclei");
+  for (const auto& [key, value] : {std::pair{"License", "MIT"}, std::pair{"stain", "DAPI"}}) {
+    auto* entry = maker.model.add_metadata_props();
+    entry->set_key(key);
+    entry->set_value(value);
+  }
+  ir::Graph graph;
+  Report report;
+  ASSERT_TRUE(ImportMade(maker, {}, &graph, &report).ok());
+  EXPECT_EQ(report.source_format, "ONNX IR 8, opset 17, pytorch 2.1");
+  EXPECT_EQ(graph.metadata.source_format, report.source_format);
+  EXPECT_EQ(graph.metadata.description, "finds nuclei");
+  EXPECT_EQ(graph.metadata.licence, "MIT");
+  ASSERT_EQ(graph.metadata.properties.size(), 1u);
+  EXPECT_EQ(graph.metadata.properties[0], std::make_pair(std::string("stain"), std::string("DAPI")));
+}
+
+}  // namespace
+}  // namespace fovea::testing
