@@ -226,6 +226,15 @@ TEST(Plan, TheSmallestBudgetThatIsNamedWorksAndOneByteLessDoesNot) {
   EXPECT_LT(least, whole->total_bytes());
   options.memory_bytes = least - 1;
   EXPECT_EQ(PlanOf(net, dims, options).status().code(), StatusCode::kOverBudget);
+  int64_t tiles = smallest->grid.tiles();
+  for (uint64_t budget = least; budget < whole->total_bytes(); budget += (whole->total_bytes() - least) / 7 + 1) {
+    options.memory_bytes = budget;
+    auto plan = PlanOf(net, dims, options);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    EXPECT_LE(plan->total_bytes(), budget);
+    EXPECT_LE(plan->grid.tiles(), tiles) << "more memory, more tiles";
+    tiles = plan->grid.tiles();
+  }
   options.memory_bytes = whole->total_bytes();
   EXPECT_FALSE(PlanOf(net, dims, options)->tiled);
 }

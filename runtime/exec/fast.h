@@ -1,0 +1,97 @@
+// The fast executor: follows a Plan. Create packs weights and allocates (fast.cc); Run lays out each tile's regions,
+// binds each node's calls and spreads their units over threads (fast_run.cc). Run allocates nothing, except that an
+// untiled session that is given a source instead of memory gets its whole-image buffers on the first such run.
+#ifndef FOVEA_RUNTIME_EXEC_FAST_H_
+#define FOVEA_RUNTIME_EXEC_FAST_H_
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "runtime/exec/runner.h"
+#include "runtime/exec/thread_pool.h"
+#include "runtime/plan/plan.h"
+
+namespace fovea::exec {
+
+class FastRunner : public Runner {
+ public:
+  Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options,
+                 kernels::Isa cap);
+  Status Run(std::span<const float* const> inputs, std::span<float* const> outputs) override;
+  Status Run(TensorSource& source, TensorSink& sink) override;
+  std::vector<StepProfile> Profile() const override { return profile_; }
+
+ private:
+  using TileIndex = std::array<int64_t, 3>;
+
+  const Graph& graph() const { return *plan_.graph.graph; }
+  const plan::Dims& dims(int value) const { return plan_.graph.dims[static_cast<size_t>(value)]; }
+
+  std::vector<uint8_t> OnlyPacked(const plan::ResolvedGraph& resolved) const;
+  Status AllocateAndPack(const SessionOptions& options, const std::vector<uint8_t>& only_packed);
+  void FillReport(kernels::Isa cap);
+
+  Status RunWhole(TensorSource& source, TensorSink& sink);
+  void SetRegion(const plan::Region& region, size_t rank);
+  Status RunTile(const TileIndex& tile);
+  bool RunNode(size_t n);
+  bool RunCall(size_t n, int64_t work);
+  void CopyOutputs(const TileIndex& tile);
+  Operand Held(int value);
+  float* BufferData(const plan::Buffer& buffer);
+  // Runs body(task, thread) for every task; false when cancelled.
+  template <class Body>
+  bool Parallel(int64_t tasks, const Body& body);
+  bool Poll() {
+    if (!stop_.load(std::memory_order_relaxed) && hooks.cancelled && hooks.cancelled()) stop_ = true;
+    return !stop_.load(std::memory_order_relaxed);
+  }
+
+  std::shared_ptr<const ModelFile> file_;
+  Allocator allocator_;
+  plan::Plan plan_;
+  plan::TileState state_;
+  Constants constants_;
+  Block packed_, arena_, tile_buffers_, whole_;
+  std::vector<float*> packed_at_;  // of nodes whose weights are packed ahead
+  // Where the tensors of the ports, or their tiles, are during this run. Inputs are only read.
+  std::vector<float*> ports_[2];
+  std::vector<float*> tile_ports_[2];
+  std::vector<const plan::Dims*> port_dims_[2];
+  TensorRegion region_;
+  std::vector<Operand> operands_;  // of the node that runs
+  Call call_;
+  const kernels::CopyKernel* copy_ = nullptr;
+  std::unique_ptr<ThreadPool> pool_;
+  ParallelFor parallel_for_;
+  int threads_ = 1;
+  std::atomic<bool> stop_{false};
+  bool short_of_scratch_ = false;  // a tile asks for more than any that the planner measured
+  std::vector<StepProfile> profile_;
+};
+
+template <class Body>
+bool FastRunner::Parallel(int64_t tasks, const Body& body) {
+  struct Context {
+    FastRunner* runner;
+    const Body* body;
+  } context{this, &body};
+  const auto run = [](void* argument, int64_t task, int thread) {
+    const Context& c = *static_cast<const Context*>(argument);
+    if (c.runner->Poll()) (*c.body)(task, thread);
+  };
+  if (tasks == 1) {
+    run(&context, 0, 0);
+  } else if (pool_ != nullptr) {
+    pool_->Run(tasks, run, &context);
+  } else {
+    parallel_for_.run(parallel_for_.context, tasks, run, &context);
+  }
+  return !stop_.load(std::memory_order_relaxed);
+}
+
+}  // namespace fovea::exec
+
+#endif  // FOVEA_RUNTIME_EXEC_FAST_H_

@@ -1,0 +1,216 @@
+#include <algorithm>
+#include <chrono>
+
+#include "runtime/exec/fast.h"
+#include "runtime/exec/rectangles.h"
+
+namespace fovea::exec {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// In multiply-adds or elements. A task of kLeastWork takes tens of microseconds, so that handing it out is worth it;
+// one of kMostWork some milliseconds, so that cancelling is prompt.
+constexpr int64_t kLeastWork = 200'000;
+constexpr int64_t kMostWork = 50'000'000;
+
+}  // namespace
+
+float* FastRunner::BufferData(const plan::Buffer& buffer) {
+  switch (buffer.home) {
+    case plan::Home::kInput: return ports_[0][static_cast<size_t>(buffer.port)];
+    case plan::Home::kOutput: return ports_[1][static_cast<size_t>(buffer.port)];
+    case plan::Home::kArena: break;
+  }
+  return arena_.floats() + buffer.offset / sizeof(float);
+}
+
+Operand FastRunner::Held(int value) {
+  const plan::Slot& slot = plan_.slots[static_cast<size_t>(value)];
+  if (slot.group < 0) {
+    // Operands are one type for reading and writing; constants are only ever read.
+    return TightOperand(const_cast<float*>(constants_.data(value)), dims(value), plan::WholeRegion(dims(value)));
+  }
+  const plan::Group& group = plan_.groups[static_cast<size_t>(slot.group)];
+  float* data = BufferData(plan_.buffers[static_cast<size_t>(group.buffer)]);
+  return plan::OperandOf(plan_, state_, value, data);
+}
+
+bool FastRunner::RunCall(size_t n, int64_t work) {
+  const int64_t units = call_.Units();
+  if (units <= 0) return true;
+  const plan::Temporary& temporary = plan_.temporaries[n];
+  const int64_t wanted = std::max(std::min(work / kLeastWork, int64_t{8} * threads_), work / kMostWork);
+  const int64_t tasks = std::max<int64_t>(1, std::min(units, wanted));
+  char* scratch = reinterpret_cast<char*>(arena_.floats()) + temporary.scratch_offset;
+  const uint64_t bytes = temporary.scratch_bytes;
+  if (static_cast<uint64_t>(call_.ScratchFloats()) * sizeof(float) > bytes) {
+    short_of_scratch_ = true;
+    return false;
+  }
+  return Parallel(tasks, [&](int64_t task, int thread) {
+    call_.Run(units * task / tasks, units * (task + 1) / tasks,
+              reinterpret_cast<float*>(scratch + static_cast<uint64_t>(thread) * bytes));
+  });
+}
+
+bool FastRunner::RunNode(size_t n) {
+  const Operator& op = plan_.operators[n];
+  const plan::ResolvedNode& node = op.node();
+  const size_t value = static_cast<size_t>(node.node->output);
+  if (plan_.constant[value] || plan::IsEmpty(state_.regions[value], node.out.size())) return true;
+  const Clock::time_point start = hooks.profile ? Clock::now() : Clock::time_point();
+  const Operand out = Held(node.node->output);
+  int64_t read = 0;
+  for (size_t i = 0; i < node.in.size(); ++i) {
+    operands_[i] = Operand();
+    if (!node.Has(i)) continue;
+    const int input = node.node->inputs[i];
+    const bool decides_sizes = plan_.slots[static_cast<size_t>(input)].group < 0 && constants_.data(input) == nullptr;
+    // Weights that are packed are not looked at again, a shape input has no memory.
+    if (decides_sizes || (packed_at_[n] != nullptr && (i == 1 || i == 2))) continue;
+    operands_[i] = plan::NarrowToNeed(plan_, state_, n, i, Held(input));
+    read += plan::RegionElements(operands_[i].region, operands_[i].rank);
+  }
+  const std::span<const Operand> in(operands_.data(), node.in.size());
+  const float* packed = packed_at_[n];
+  if (packed == nullptr && op.PackedFloats() > 0) {
+    float* at = arena_.floats() + plan_.temporaries[n].packed_offset / sizeof(float);
+    const float* bias = in.size() > 2 ? in[2].data : nullptr;
+    if (!Parallel(threads_,
+                  [&](int64_t part, int) { op.Pack(in[1].data, bias, at, static_cast<int>(part), threads_); })) {
+      return false;
+    }
+    packed = at;
+  }
+  const int64_t made = plan::RegionElements(out.region, out.rank);
+  // In double: the product of a large image's elements and multiply-adds does not fit 64 bits.
+  const double share = static_cast<double>(made) / static_cast<double>(std::max<int64_t>(1, plan::Elements(node.out)));
+  const int64_t work =
+      std::max(made, read) + static_cast<int64_t>(share * static_cast<double>(profile_[n].multiply_adds));
+  const int64_t calls = op.CallCount(in, out);
+  for (int64_t c = 0; c < calls; ++c) {
+    op.Bind(c, in, out, packed, &call_);
+    if (!RunCall(n, work)) return false;
+  }
+  if (hooks.profile) profile_[n].ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  return true;
+}
+
+void FastRunner::CopyOutputs(const TileIndex& tile) {
+  for (size_t o = 0; o < graph().outputs.size(); ++o) {
+    if (plan_.direct[o]) continue;
+    const int value = graph().outputs[o].value;
+    const plan::Region wanted = plan::OutputTile(plan_, o, tile);
+    const Operand to = TightOperand(ports_[1][o], dims(value), wanted);
+    const kernels::View dst = AsView(to);
+    call_.any = CopyCall{copy_, {}, {AsBroadcast(Held(value), to), dst}};
+    const int64_t units = call_.Units();
+    Parallel(std::min<int64_t>(units, dst.elements() / kLeastWork + 1), [&](int64_t task, int) {
+      const int64_t tasks = std::min<int64_t>(units, dst.elements() / kLeastWork + 1);
+      call_.Run(units * task / tasks, units * (task + 1) / tasks, nullptr);
+    });
+  }
+}
+
+Status FastRunner::RunTile(const TileIndex& tile) {
+  for (size_t n = 0; n < plan_.operators.size(); ++n) {
+    if (Poll() && RunNode(n)) continue;
+    if (short_of_scratch_)
+      return Internal("node '" + plan_.operators[n].node().node->name + "' has too little scratch");
+    return Cancelled("the run was cancelled");
+  }
+  CopyOutputs(tile);
+  return stop_ ? Cancelled("the run was cancelled") : OkStatus();
+}
+
+Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* const> outputs) {
+  if (plan_.tiled) {
+    MemorySource source(port_dims_[0], inputs);
+    MemorySink sink(port_dims_[1], outputs);
+    return Run(source, sink);
+  }
+  stop_ = false;
+  for (StepProfile& step : profile_) step.ms = 0;
+  for (size_t i = 0; i < inputs.size(); ++i) ports_[0][i] = const_cast<float*>(inputs[i]);
+  for (size_t o = 0; o < outputs.size(); ++o) ports_[1][o] = outputs[o];
+  plan::LayOutTile(plan_, {0, 0, 0}, &state_);
+  FOVEA_RETURN_IF_ERROR(RunTile({0, 0, 0}));
+  if (hooks.progress) hooks.progress(1, 1);
+  return OkStatus();
+}
+
+Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
+  if (!plan_.tiled) return RunWhole(source, sink);
+  stop_ = false;
+  for (StepProfile& step : profile_) step.ms = 0;
+  for (size_t side = 0; side < 2; ++side) ports_[side] = tile_ports_[side];
+  const TileIndex& count = plan_.grid.count;
+  const int64_t tiles = plan_.grid.tiles();
+  for (int64_t t = 0; t < tiles; ++t) {
+    const TileIndex tile{t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]};
+    plan::LayOutTile(plan_, tile, &state_);
+    for (size_t i = 0; i < graph().inputs.size(); ++i) {
+      const Port& port = graph().inputs[i];
+      const plan::Slot& slot = plan_.slots[static_cast<size_t>(port.value)];
+      if (slot.group < 0) continue;
+      const plan::Region& region = state_.memory[static_cast<size_t>(slot.group)];
+      if (plan::IsEmpty(region, dims(port.value).size())) continue;
+      SetRegion(region, dims(port.value).size());
+      FOVEA_RETURN_IF_ERROR(source.Read(static_cast<int>(i), region_, tile_ports_[0][i]));
+    }
+    FOVEA_RETURN_IF_ERROR(RunTile(tile));
+    for (size_t o = 0; o < graph().outputs.size(); ++o) {
+      const size_t rank = dims(graph().outputs[o].value).size();
+      const plan::Region region = plan::OutputTile(plan_, o, tile);
+      if (plan::IsEmpty(region, rank)) continue;
+      SetRegion(region, rank);
+      FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), region_, tile_ports_[1][o]));
+    }
+    if (hooks.progress) hooks.progress(t + 1, tiles);
+  }
+  return OkStatus();
+}
+
+Status FastRunner::RunWhole(TensorSource& source, TensorSink& sink) {
+  std::vector<const float*> inputs;
+  std::vector<float*> outputs;
+  uint64_t bytes = 0;
+  for (const auto& side : port_dims_) {
+    for (const plan::Dims* d : side) bytes += AlignUp(static_cast<uint64_t>(plan::Elements(*d)) * sizeof(float));
+  }
+  if (whole_.bytes() < bytes) {
+    FOVEA_ASSIGN_OR_RETURN(whole_, Block::Allocate(allocator_, bytes));
+  }
+  float* next = whole_.floats();
+  for (size_t side = 0; side < 2; ++side) {
+    for (size_t p = 0; p < port_dims_[side].size(); ++p) {
+      const plan::Dims& d = *port_dims_[side][p];
+      if (side == 0 && !graph().inputs[p].is_shape) {
+        FOVEA_RETURN_IF_ERROR(source.Read(static_cast<int>(p), WholeTensor(d), next));
+      }
+      if (side == 0) {
+        inputs.push_back(next);
+      } else {
+        outputs.push_back(next);
+      }
+      next += AlignUp(static_cast<uint64_t>(plan::Elements(d)) * sizeof(float)) / sizeof(float);
+    }
+  }
+  FOVEA_RETURN_IF_ERROR(Run(inputs, outputs));
+  for (size_t o = 0; o < outputs.size(); ++o) {
+    FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), WholeTensor(*port_dims_[1][o]), outputs[o]));
+  }
+  return OkStatus();
+}
+
+void FastRunner::SetRegion(const plan::Region& region, size_t rank) {
+  region_.begin.resize(rank);
+  region_.size.resize(rank);
+  for (size_t a = 0; a < rank; ++a) {
+    region_.begin[a] = region.axis[a].begin;
+    region_.size[a] = region.axis[a].size();
+  }
+}
+
+}  // namespace fovea::exec

@@ -1,0 +1,37 @@
+// Plan::ToString.
+#include "runtime/plan/plan.h"
+
+namespace fovea::plan {
+
+std::string Plan::ToString() const {
+  std::string text = tiled ? "tiles of " : "whole image ";
+  for (size_t s = 0; s < 3; ++s) {
+    if (s > 0) text += 'x';
+    text += std::to_string(grid.tile[s]);
+  }
+  text += ", " + std::to_string(grid.tiles()) + " in all; arena " + std::to_string(arena_bytes) + ", packed weights " +
+          std::to_string(packed_weight_bytes) + ", tile buffers " + std::to_string(tile_buffer_bytes) + " bytes\n";
+  TileState state = MakeTileState(*this);
+  LayOutTile(*this, {grid.count[0] / 2, grid.count[1] / 2, grid.count[2] / 2}, &state);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const ResolvedNode& node = graph.nodes[n];
+    const size_t v = static_cast<size_t>(node.node->output);
+    text += std::to_string(n) + " " + node.node->name + " " + OpKindName(node.kind) + " " + operators[n].kernel_name();
+    for (size_t a = 0; a < node.out.size(); ++a) {
+      const Interval& i = state.regions[v].axis[a];
+      text += " [" + std::to_string(i.begin) + "," + std::to_string(i.end) + ")";
+    }
+    if (slots[v].group >= 0) {
+      const Buffer& buffer = buffers[static_cast<size_t>(groups[static_cast<size_t>(slots[v].group)].buffer)];
+      text += buffer.home == Home::kArena    ? " at " + std::to_string(buffer.offset)
+              : buffer.home == Home::kOutput ? " in output " + std::to_string(buffer.port)
+                                             : " in input " + std::to_string(buffer.port);
+      if (slots[v].channel > 0) text += " channel " + std::to_string(slots[v].channel);
+      text += ", " + std::to_string(buffer.bytes) + " bytes";
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace fovea::plan
