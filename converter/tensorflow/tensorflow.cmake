@@ -1,0 +1,29 @@
+# The operators of TensorFlow graphs; the containers they come in are saved_model/ and tfjs/.
+set(TF_SOURCES
+  tensorflow/activation.cc
+  tensorflow/arithmetic.cc
+  tensorflow/blocks.cc
+  tensorflow/common.cc
+  tensorflow/constant.cc
+  tensorflow/conv.cc
+  tensorflow/fused.cc
+  tensorflow/fuse_activation_spellings.cc
+  tensorflow/fuse_normalization.cc
+  tensorflow/fuse_upsampling.cc
+  tensorflow/graph_index.cc
+  tensorflow/idioms.cc
+  tensorflow/import.cc
+  tensorflow/inference.cc
+  tensorflow/inputs.cc
+  tensorflow/matmul.cc
+  tensorflow/name_axes.cc
+  tensorflow/node_context.cc
+  tensorflow/normalization.cc
+  tensorflow/pool.cc
+  tensorflow/random.cc
+  tensorflow/reduce.cc
+  tensorflow/registry.cc
+  tensorflow/resize.cc
+  tensorflow/selection.cc
+  tensorflow/shape_ops.cc
+)
