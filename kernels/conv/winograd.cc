@@ -15,6 +15,7 @@
 
 #include <algorithm>
 
+#include "kernels/conv/line_walk.h"
 #include "kernels/conv/rows.h"
 #include "kernels/conv/winograd-inl.h"
 #include "kernels/elementwise/math-inl.h"
@@ -69,7 +70,7 @@ struct Filter {
       // V of a run and M of a block in about 3/4 MiB of L2; wide layers take more tiles, so that the weights' traffic
       // is shared.
       const int64_t tile_bytes = kProducts * 4 * (layer.kernel[0] * s.in_padded + 2 * s.lanes);
-      int64_t most = (768 << 10) / tile_bytes / kRows * kRows;
+      int64_t most = (256 << 10) / tile_bytes / kRows * kRows;
       most = std::clamp<int64_t>(most,
                                  layer.in_channels >= 512   ? 4 * kRows
                                  : layer.in_channels >= 192 ? 2 * kRows
@@ -337,6 +338,33 @@ struct Filter {
     }
   }
 
+  // Small images stay in the cache from one layer to the next.
+  static bool GoesToMemory(const View& view) {
+    return view.dims[kD] * view.dims[kH] * view.dims[kW] * view.dims[kC] > (1 << 19);
+  }
+
+  // What the run of tiles from `first` on reads that the run above it did not.
+  static LineWalk NextSource(const ConvLayer& layer, const ConvArgs& args, const Grid& grid, int64_t batch,
+                             int64_t plane, int64_t first) {
+    const int64_t last_plane = std::clamp<int64_t>(plane - args.pad[0] + layer.kernel[0] - 1, 0, args.src.dims[kD] - 1);
+    const int64_t count = GoesToMemory(args.dst) ? std::clamp<int64_t>(grid.tiles - first, 0, grid.run) : 0;
+    const int64_t row_shift = grid.row_begin * kM - args.dst_origin[1] - args.pad[1] + kTaps - 1;
+    const int64_t col_shift = grid.col_begin * kM - args.dst_origin[2] - args.pad[2] + kTaps - 1;
+    return LineWalk(
+        args.src, args.src.data + batch * args.src.strides[kN] + last_plane * args.src.strides[kD],
+        {first, first + count, grid.cols, kM, row_shift, col_shift, Reach(args, 1), Reach(args, 2), layer.in_channels});
+  }
+
+  // What the output transform of a block writes.
+  static LineWalk BlockResult(const ConvLayer& layer, const ConvArgs& args, const Sizes& s, const Grid& grid,
+                              int64_t batch, int64_t plane, int64_t first, int64_t count, int64_t block) {
+    const int64_t channel = block * 2 * s.lanes;
+    return LineWalk(args.dst, args.dst.data + batch * args.dst.strides[kN] + plane * args.dst.strides[kD] + channel,
+                    {first, first + (GoesToMemory(args.dst) ? count : 0), grid.cols, kM,
+                     grid.row_begin * kM - args.dst_origin[1], grid.col_begin * kM - args.dst_origin[2],
+                     args.dst.dims[kH], args.dst.dims[kW], std::min(2 * s.lanes, layer.out_channels - channel)});
+  }
+
   static void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
@@ -368,7 +396,11 @@ struct Filter {
           slots[count_planes] = v;
           taps[count_planes++] = kd;
         }
+        LineWalk source = NextSource(layer, args, grid, batch, plane, first + grid.run);
+        const int64_t source_lines = DivideUp(source.Lines(), s.blocks * kProducts);
         for (int64_t block = 0; block < s.blocks; ++block) {
+          LineWalk result = BlockResult(layer, args, s, grid, batch, plane, first, count, block);
+          const int64_t result_lines = DivideUp(result.Lines(), kProducts);
           const float* panels = args.packed + block * kProducts * s.panel_floats;
           for (int p = 0; p < kProducts; ++p) {
             Segment segments[kMaxPlanes];
@@ -376,6 +408,8 @@ struct Filter {
               segments[i] = {slots[i] + p * grid.position_floats,
                              panels + p * s.panel_floats + taps[i] * s.in_padded * 2 * s.lanes};
             }
+            source.Step<false>(source_lines);
+            result.Step<true>(result_lines);
             Products(segments, count_planes, s.in_padded, s.in_padded, count, s.lanes, m + p * m_position);
           }
           TransformBlock(layer, args, s, grid, batch, plane, first, count, block, m);
