@@ -3,11 +3,15 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 
+#include "converter/keras/import.h"
 #include "converter/onnx/import.h"
 #include "converter/passes/pipeline.h"
+#include "converter/saved_model/import.h"
 
 namespace fovea::converter {
 namespace {
@@ -31,6 +35,22 @@ bool IsOnnx(const Head& head) {
   return tag == 0x12 || tag == 0x1a || tag == 0x22 || tag == 0x32 || tag == 0x3a || tag == 0x42;
 }
 
+// The signature that opens an HDF5 file: section II.A of the HDF5 file format specification.
+bool IsHdf5(const Head& head) {
+  static constexpr unsigned char kSignature[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  return head.size >= sizeof(kSignature) && std::memcmp(head.bytes.data(), kSignature, sizeof(kSignature)) == 0;
+}
+
+std::span<const unsigned char> Bytes(const Head& head) { return std::span(head.bytes).first(head.size); }
+
+// A folder is one where saved_model.pb lies in it or in a folder of it; the reader says where it does not.
+bool IsSavedModel(const Head& head) {
+  return head.is_folder || LooksLikeZip(Bytes(head)) || LooksLikeSavedModel(Bytes(head)) ||
+         std::filesystem::path(head.path).filename() == "saved_model.pb";
+}
+
+bool IsGraphDef(const Head& head) { return LooksLikeGraphDef(Bytes(head)); }
+
 // One row a kind of source; the first that recognises the file imports it.
 struct Frontend {
   const char* name;
@@ -38,7 +58,10 @@ struct Frontend {
   Status (*import)(const std::string& path, const Options& options, ir::Graph* graph, Report* report);
 };
 constexpr Frontend kFrontends[] = {
+    {"SavedModel", IsSavedModel, ImportSavedModel},
+    {"frozen GraphDef", IsGraphDef, ImportFrozenGraph},
     {"ONNX", IsOnnx, ImportOnnx},
+    {"Keras HDF5", IsHdf5, ImportKeras},
 };
 
 Result<Head> ReadHead(const std::string& path) {
