@@ -19,8 +19,33 @@ namespace {
 using converter::NamedTensor;
 
 struct Words {
-  std::vector<std::string> set, axes, size, test_inputs, test_outputs;
+  std::vector<std::string> set, axes, size, test_inputs, test_outputs, inputs, outputs;
+  std::string weights = "f32", dropout;
 };
+
+// "a,b" and "a", "b" alike.
+std::vector<std::string> SplitCommas(const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  for (const std::string& word : words) {
+    for (size_t at = 0; at <= word.size();) {
+      const size_t end = std::min(word.find(',', at), word.size());
+      if (end > at) out.push_back(word.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  return out;
+}
+
+Result<uint64_t> ParseDropout(const std::string& word) {
+  const std::string prefix = "seed:";
+  uint64_t seed = 0;
+  const char* end = word.data() + word.size();
+  if (word.compare(0, prefix.size(), prefix) == 0) {
+    const auto parsed = std::from_chars(word.data() + prefix.size(), end, seed);
+    if (parsed.ec == std::errc() && parsed.ptr == end) return seed;
+  }
+  return InvalidArgument("--dropout '" + word + "': write seed:N, for example --dropout=seed:1");
+}
 
 // "NAME=rest" at the last '=' for files and at the first for the rest, since tensor names rarely hold one; no '=': all
 // is rest.
@@ -70,7 +95,13 @@ Result<NamedTensor> ParseSet(const std::string& word) {
   return tensor;
 }
 
-Status FillOptions(const Words& words, const std::string& weights, converter::Options* options) {
+Status FillOptions(const Words& words, converter::Options* options) {
+  options->inputs = SplitCommas(words.inputs);
+  options->outputs = SplitCommas(words.outputs);
+  if (!words.dropout.empty()) {
+    FOVEA_ASSIGN_OR_RETURN(options->dropout_seed, ParseDropout(words.dropout));
+  }
+  const std::string& weights = words.weights;
   for (const std::string& word : words.set) {
     FOVEA_ASSIGN_OR_RETURN(NamedTensor tensor, ParseSet(word));
     options->set.push_back(std::move(tensor));
@@ -141,13 +172,13 @@ Status WriteFile(const std::string& path, const std::vector<std::byte>& bytes) {
 
 int ConvertMain(const std::vector<std::string>& words) {
   Args args("fovea-convert", "IN -o OUT.fov",
-            "Turns a published network into one .fov file for fovea. IN: an ONNX file. Weights beside it (external "
-            "data) are found. Prints what "
-            "the network takes and gives, what was changed, and what is not supported.");
+            "Turns a published network into one .fov file for fovea. IN: an ONNX file (weights beside it are found), a "
+            "TensorFlow SavedModel (folder or zip) or a frozen TensorFlow graph (.pb). Prints what the network takes "
+            "and gives, what was changed, and what is not supported.");
   Words lists;
   converter::Options options;
   std::vector<std::string> free;
-  std::string out, weights = "f32";
+  std::string out;
   bool json = false, quiet = false, version = false;
   args.Text("--output, -o", &out, "OUT.fov", "the file to write");
   args.TextList("--set", &lists.set, "NAME=VALUE",
@@ -155,11 +186,18 @@ int ConvertMain(const std::vector<std::string>& words) {
   args.TextList("--axes", &lists.axes, "NAME=LETTERS",
                 "name the axes of an input or output in the file's order, e.g. input=bcyx");
   args.TextList("--size", &lists.size, "NAME=SIZE", "fix or open an input's sizes, e.g. input=1x1x512x? (? is open)");
+  args.Text("--tag", &options.tag, "TAG", "SavedModel: the graph to take (default: serve, or the only one)");
+  args.Text("--signature", &options.signature, "NAME",
+            "SavedModel: the signature to take (default: serving_default, or the only one)");
+  args.TextList("--inputs", &lists.inputs, "A,B", "TensorFlow graphs without signature: the input tensors");
+  args.TextList("--outputs", &lists.outputs, "C,D", "TensorFlow graphs without signature: the output tensors");
+  args.Text("--dropout", &lists.dropout, "seed:N", "keep dropout that works in inference too, with this seed");
+  args.Flag("--no-weights", &options.no_weights, "SavedModel: zeros for the weights, for planning without them");
   args.TextList("--test-input", &lists.test_inputs, "NAME=F.npy", "a self-test's input, in the file's axis order");
   args.TextList("--test-output", &lists.test_outputs, "NAME=F.npy", "what the network should give for it");
   args.Number("--test-rtol", &options.test_rtol, "X", "self-test: relative tolerance (default 1e-3)");
   args.Number("--test-atol", &options.test_atol, "X", "self-test: absolute tolerance (default 1e-3)");
-  args.Text("--weights", &weights, "TYPE", "storage of the weights: f32 (default), f16 or bf16");
+  args.Text("--weights", &lists.weights, "TYPE", "storage of the weights: f32 (default), f16 or bf16");
   args.Text("--dump-ir", &options.dump_ir, "PASS", "print the graph after this pass, after 'import', or after 'all'");
   args.Flag("--json", &json, "print the report as one JSON object");
   args.Flag("--quiet, -q", &quiet, "no report; warnings and errors only");
@@ -173,7 +211,7 @@ int ConvertMain(const std::vector<std::string>& words) {
   if (version) return std::printf("fovea-convert %s\n", FOVEA_VERSION), kDone;
   if (free.empty()) return Fail("fovea-convert", InvalidArgument("IN is missing. Usage: fovea-convert IN -o OUT.fov"));
   if (out.empty()) return Fail("fovea-convert", InvalidArgument("say where the model goes: -o OUT.fov"));
-  const Status filled = FillOptions(lists, weights, &options);
+  const Status filled = FillOptions(lists, &options);
   if (!filled.ok()) return Fail("fovea-convert", filled);
   std::error_code error;
   if (std::filesystem::equivalent(free[0], out, error)) {
