@@ -225,7 +225,10 @@ TEST_F(FoveaTest, TensorWritesSourceOrderAndNames) {
                            want = ReadValues(kSample + "/expected.npy");
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-4);
-  ExpectError(Run({"tensor", Model(), "imag=" + kSample + "/input.npy", "-o", scratch_ / "t"}), 2, {"'image'"});
+  ExpectError(Run({"tensor", Model(), "imag=none.npy", "-o", scratch_ / "t"}), 2, {"'image'"});
+  const ProcessResult renamed = Run({"tensor", Model(), "imag=" + kSample + "/input.npy", "-o", scratch_ / "u"});
+  EXPECT_EQ(renamed.exit_code, 0);
+  EXPECT_NE(renamed.err.find("the only input, 'image'"), std::string::npos);
   ExpectError(Run({"tensor", Model(), "-o", scratch_ / "t"}), 2, {"'image' is missing"});
   ASSERT_TRUE(formats::WriteNpy(scratch_ / "flat.npy", DType::kFloat32, {4096}, std::vector<float>(4096).data()).ok());
   ExpectError(Run({"tensor", Model(), scratch_ / "flat.npy", "-o", scratch_ / "t"}), 2, {"flat.npy", "axes"});

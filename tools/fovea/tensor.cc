@@ -85,11 +85,15 @@ Result<std::vector<NpyArray>> ReadInputs(const Model& model, const std::vector<s
       }
     }
     if (which == specs.size()) {
-      if (specs.size() != 1 || (word.find('=') != std::string::npos && !std::filesystem::exists(word))) {
+      // With one input there is no doubt which is meant: a bare file, or a name that another tool gave it.
+      const size_t equals = word.rfind('=');
+      path = std::filesystem::exists(word) || equals == std::string::npos ? word : word.substr(equals + 1);
+      if (specs.size() != 1 || (path != word && !std::filesystem::exists(path))) {
         return InvalidArgument("'" + word + "' does not name an input; the model's inputs are " + names);
       }
+      if (path != word)
+        std::fprintf(stderr, "fovea tensor: taking %s for the only input, %s\n", path.c_str(), names.c_str());
       which = 0;
-      path = word;
     }
     if (given[which]) return InvalidArgument("input '" + specs[which].name + "' is given twice");
     given[which] = true;
