@@ -36,6 +36,21 @@ TEST_F(ConvertTest, SameFileGivesSameBytes) {
   EXPECT_EQ(bytes(scratch_ / "a.fov"), bytes(scratch_ / "b.fov"));
 }
 
+TEST_F(ConvertTest, ComparesTwoFilesOfANetwork) {
+  const ProcessResult same = Convert({kSample + "/nuclei.onnx", "--compare", kSample + "/nuclei.onnx", "--json"});
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_EQ(nlohmann::json::parse(same.out)["outputs"][0]["max_difference"], 0.0);
+  // Signs of a hundred weights in the middle of the file flipped: another network.
+  std::ifstream in(kSample + "/nuclei.onnx", std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  for (size_t i = 0; i < 400; ++i) bytes[bytes.size() / 2 + i] = static_cast<char>(bytes[bytes.size() / 2 + i] ^ 0x80);
+  std::ofstream(scratch_ / "changed.onnx", std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const ProcessResult changed = Convert({kSample + "/nuclei.onnx", "--compare", scratch_ / "changed.onnx"});
+  EXPECT_EQ(changed.exit_code, 1) << changed.out << changed.err;
+  ExpectError(Convert({kSample + "/nuclei.onnx", "--compare", scratch_ / "none.onnx"}), 2, {"none.onnx"});
+}
+
 TEST_F(ConvertTest, HalfWeightsAreHalfTheSize) {
   ASSERT_EQ(Convert({kSample + "/nuclei.onnx", "-o", scratch_ / "f32.fov", "-q"}).exit_code, 0);
   for (const char* type : {"f16", "bf16"}) {

@@ -11,6 +11,7 @@
 #include "tools/cli/args.h"
 #include "tools/cli/program.h"
 #include "tools/cli/self_test.h"
+#include "tools/convert/compare.h"
 #include "tools/convert/report.h"
 
 namespace fovea::cli {
@@ -168,6 +169,29 @@ Status WriteFile(const std::string& path, const std::vector<std::byte>& bytes) {
   return OkStatus();
 }
 
+// --compare: exit code 1 when an output differs by more than 1e-5 of its range.
+int CompareWith(const Model& model, const std::string& path, const converter::Options& options, bool json) {
+  converter::Options other_options =
+      options;  // what names things inside the first file does not name them in the other
+  other_options.inputs.clear();
+  other_options.outputs.clear();
+  other_options.signature.clear();
+  other_options.tag.clear();
+  converter::Report report;
+  const auto graph = converter::Convert(path, other_options, &report);
+  if (!graph.ok()) {
+    PrintUnsupported(report);
+    return Fail("fovea-convert", graph.status());
+  }
+  const auto bytes = converter::Emit(*graph, other_options);
+  if (!bytes.ok()) return Fail("fovea-convert", bytes.status().Prefixed(path));
+  const auto other = Model::FromBytes(*bytes, path);
+  if (!other.ok()) return Fail("fovea-convert", other.status());
+  const auto differences = CompareModels(model, *other);
+  if (!differences.ok()) return Fail("fovea-convert", differences.status().Prefixed(path));
+  return PrintDifferences(*differences, json) ? kDone : kCheckFailed;
+}
+
 }  // namespace
 
 int ConvertMain(const std::vector<std::string>& words) {
@@ -178,7 +202,7 @@ int ConvertMain(const std::vector<std::string>& words) {
   Words lists;
   converter::Options options;
   std::vector<std::string> free;
-  std::string out;
+  std::string out, compare;
   bool json = false, quiet = false, version = false;
   args.Text("--output, -o", &out, "OUT.fov", "the file to write");
   args.TextList("--set", &lists.set, "NAME=VALUE",
@@ -199,22 +223,26 @@ int ConvertMain(const std::vector<std::string>& words) {
   args.Number("--test-atol", &options.test_atol, "X", "self-test: absolute tolerance (default 1e-3)");
   args.Text("--weights", &lists.weights, "TYPE", "storage of the weights: f32 (default), f16 or bf16");
   args.Text("--dump-ir", &options.dump_ir, "PASS", "print the graph after this pass, after 'import', or after 'all'");
+  args.Text(
+      "--compare", &compare, "OTHER",
+      "another file of the same network: run both on seeded numbers, print the largest difference of each output");
   args.Flag("--json", &json, "print the report as one JSON object");
   args.Flag("--quiet, -q", &quiet, "no report; warnings and errors only");
   args.Flag("--version", &version, "print the version");
   args.Positional("IN", &free, 0, 1);
-  args.Epilogue("exit codes: 0 done, 1 converted but the self-test failed, 2 bad input or usage");
+  args.Epilogue("exit codes: 0 done, 1 the self-test or the comparison failed, 2 bad input or usage");
   bool help = false;
   const Status parsed = args.Parse(words, &help);
   if (!parsed.ok()) return Fail("fovea-convert", parsed);
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
   if (version) return std::printf("fovea-convert %s\n", FOVEA_VERSION), kDone;
   if (free.empty()) return Fail("fovea-convert", InvalidArgument("IN is missing. Usage: fovea-convert IN -o OUT.fov"));
-  if (out.empty()) return Fail("fovea-convert", InvalidArgument("say where the model goes: -o OUT.fov"));
+  if (out.empty() && compare.empty())
+    return Fail("fovea-convert", InvalidArgument("say where the model goes: -o OUT.fov"));
   const Status filled = FillOptions(lists, &options);
   if (!filled.ok()) return Fail("fovea-convert", filled);
   std::error_code error;
-  if (std::filesystem::equivalent(free[0], out, error)) {
+  if (!out.empty() && std::filesystem::equivalent(free[0], out, error)) {
     return Fail("fovea-convert", InvalidArgument(out + ": is the input itself; choose another name"));
   }
 
@@ -234,6 +262,7 @@ int ConvertMain(const std::vector<std::string>& words) {
   // What is written is what loads: read back from memory before the file gets its name.
   const auto model = Model::FromBytes(*bytes, out);
   if (!model.ok()) return Fail("fovea-convert", model.status());
+  if (!compare.empty()) return CompareWith(*model, compare, options, json);
   const Status written = WriteFile(out, *bytes);
   if (!written.ok()) return Fail("fovea-convert", written);
   report.seconds = Seconds() - start;

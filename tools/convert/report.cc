@@ -77,6 +77,28 @@ std::string ReportToJson(const Model& model, const converter::Report& report, co
   return Dump(json);
 }
 
+bool PrintDifferences(const std::vector<OutputDifference>& differences, bool json) {
+  constexpr double kTolerance = 1e-5;  // of the range; rounding alone stays well below it
+  bool passed = true;
+  Json list = Json::array();
+  for (const OutputDifference& d : differences) {
+    const bool good = d.max_difference <= kTolerance * d.range;
+    passed = passed && good;
+    list.push_back({{"output", d.name},
+                    {"other", d.other_name},
+                    {"max_difference", d.max_difference},
+                    {"range", d.range},
+                    {"passed", good}});
+    if (!json) {
+      std::printf("'%s' and '%s': largest difference %.3g, %.3g of the range %.3g%s\n", d.name.c_str(),
+                  d.other_name.c_str(), d.max_difference, d.range > 0 ? d.max_difference / d.range : 0.0, d.range,
+                  good ? "" : ": NOT THE SAME");
+    }
+  }
+  if (json) std::printf("%s\n", Dump({{"outputs", list}, {"passed", passed}}).c_str());
+  return passed;
+}
+
 void PrintUnsupported(const converter::Report& report) {
   if (report.unsupported.empty()) return;
   std::fprintf(stderr, "not supported:\n");

@@ -3,15 +3,20 @@
 #define FOVEA_TOOLS_CONVERT_REPORT_H_
 
 #include <string>
+#include <vector>
 
 #include "converter/convert.h"
 #include "runtime/include/fovea/model.h"
+#include "tools/convert/compare.h"
 
 namespace fovea::cli {
 
 // quiet: warnings only, on stderr.
 void PrintReport(const Model& model, const converter::Report& report, const std::string& path, bool quiet);
 std::string ReportToJson(const Model& model, const converter::Report& report, const std::string& path);
+
+// One line an output; true when each differs by at most 1e-5 of its range.
+bool PrintDifferences(const std::vector<OutputDifference>& differences, bool json);
 
 // Every unsupported node, on stderr.
 void PrintUnsupported(const converter::Report& report);

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "tools/cli/program.h"
+#include "tools/cli/seeded.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 
@@ -13,23 +14,6 @@ double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t n = values.size();
   return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-}
-
-// Numbers in [-1, 1) from a fixed linear congruential sequence: the same on every machine.
-std::vector<float> SeededInput(size_t n) {
-  std::vector<float> values(n);
-  uint32_t state = 12345;
-  for (float& v : values) {
-    state = state * 1664525u + 1013904223u;
-    v = static_cast<float>(state >> 8) / 8388608.0f - 1.0f;
-  }
-  return values;
-}
-
-size_t Elements(const std::vector<int64_t>& dims) {
-  size_t n = 1;
-  for (const int64_t d : dims) n *= static_cast<size_t>(d);
-  return n;
 }
 
 }  // namespace
@@ -79,8 +63,8 @@ int BenchCommand(const std::vector<std::string>& words) {
   std::vector<std::vector<float>> inputs, outputs;
   std::vector<const float*> in;
   std::vector<float*> out;
-  for (const auto& d : session->input_dims()) inputs.push_back(SeededInput(Elements(d)));
-  for (const auto& d : session->output_dims()) outputs.emplace_back(Elements(d));
+  for (const auto& d : session->input_dims()) inputs.push_back(SeededInput(ElementCount(d)));
+  for (const auto& d : session->output_dims()) outputs.emplace_back(ElementCount(d));
   for (auto& tensor : inputs) in.push_back(tensor.data());
   for (auto& tensor : outputs) out.push_back(tensor.data());
   std::vector<double> ms;
