@@ -19,7 +19,7 @@ namespace fovea::kernels {
 template <class Layer, class Args>
 struct Kernel {
   Isa isa;
-  const char* name;  // operator/algorithm/isa/geometry, e.g. "pool/direct/avx3/1x16"
+  const char* name;  // operator/algorithm/isa/geometry, e.g. "pool/direct/avx512/1x16"
   bool (*accepts)(const Layer&);
   int64_t (*units)(const Layer&, const Args&);
   // Floats of scratch that each thread needs, 64-byte aligned; 0 for most. An upper bound over all units.

@@ -1,7 +1,6 @@
 // Conv and ConvTranspose. Weights arrive as [Cout, Cin/g, k...] and [Cin, Cout/g, k...] and leave as
 // [kd, kh, kw, Cin/g, Cout]; constants are rearranged at once, weights computed by the graph when it runs.
 #include "converter/onnx/common.h"
-#include "converter/onnx/computed_weights.h"
 #include "converter/onnx/importers.h"
 
 namespace fovea::converter {
@@ -39,19 +38,11 @@ Result<ValueId> SpatialFirst(ir::Builder& b, ValueId w, bool swap, const Dims& l
 
 Dims SpatialSizes(const Dims& channels_last) { return {channels_last.begin() + 1, channels_last.end() - 1}; }
 
-// The operator itself where its weights are constants, its rewriting where they are not; a bias that is not constant is
-// added behind.
-template <class Params, class Rewrite>
-Result<ValueId> WithBias(NodeContext& c, ValueId x, ValueId weights, const Window& w, int64_t groups, Rewrite rewrite) {
-  const bool weights_const = IsComputedFromConstants(*c.b.graph(), weights);
-  const bool bias_inside = weights_const && c.Has(2) && IsComputedFromConstants(*c.b.graph(), c.In(2));
+template <class Params>
+Result<ValueId> AddConv(NodeContext& c, ValueId x, ValueId weights, const Window& w, int64_t groups) {
   std::vector<ValueId> operands{x, weights};
-  if (bias_inside) operands.push_back(c.In(2));
-  Result<ValueId> y =
-      weights_const ? c.b.Add(Params{w.kernel, w.stride, w.dilation, w.pad_begin, w.pad_end, groups, {}}, operands)
-                    : rewrite(c.b, x, weights, w, groups);
-  if (!y.ok() || bias_inside || !c.Has(2)) return y;
-  return c.b.Binary(kernels::BinaryFn::kAdd, *y, c.In(2));
+  if (c.Has(2)) operands.push_back(c.In(2));
+  return c.b.Add(Params{w.kernel, w.stride, w.dilation, w.pad_begin, w.pad_end, groups, {}}, operands);
 }
 
 Status Conv(NodeContext& c) {
@@ -62,7 +53,7 @@ Status Conv(NodeContext& c) {
     const int64_t groups = c.Int("group", 1);
     if (groups < 1 || dims[0] % groups != 0) return CorruptFile("group " + std::to_string(groups));
     FOVEA_ASSIGN_OR_RETURN(const ValueId weights, SpatialFirst(c.b, c.In(1), true, {dims[1], dims[0]}));
-    return WithBias<ConvParams>(c, x, weights, w, groups, ConvWithComputedWeights);
+    return AddConv<ConvParams>(c, x, weights, w, groups);
   });
 }
 
@@ -117,7 +108,7 @@ Status ConvTranspose(NodeContext& c) {
     const int64_t groups = c.Int("group", 1);
     if (groups < 1 || dims[0] % groups != 0) return CorruptFile("group " + std::to_string(groups));
     FOVEA_ASSIGN_OR_RETURN(const ValueId weights, TransposedWeights(c.b, c.In(1), dims, groups));
-    return WithBias<ConvTransposeParams>(c, x, weights, w, groups, ConvTransposeWithComputedWeights);
+    return AddConv<ConvTransposeParams>(c, x, weights, w, groups);
   });
 }
 

@@ -4,7 +4,6 @@ set(ONNX_SOURCES
   onnx/activation.cc
   onnx/arithmetic.cc
   onnx/common.cc
-  onnx/computed_weights.cc
   onnx/constant.cc
   onnx/control.cc
   onnx/conv.cc

@@ -151,7 +151,7 @@ namespace fovea::kernels {
 std::span<const CopyKernel> CopyKernels() {
   static constexpr CopyKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "copy/blocks/avx3", AcceptsAll, CopyPlaneUnits, NoScratch, N_AVX3::Copy},
+    {Isa::kAvx512, "copy/blocks/avx512", AcceptsAll, CopyPlaneUnits, NoScratch, N_AVX3::Copy},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "copy/blocks/avx2", AcceptsAll, CopyPlaneUnits, NoScratch, N_AVX2::Copy},

@@ -213,7 +213,7 @@ bool AcceptsBinary(const BinaryLayer& layer) {
 std::span<const BinaryKernel> BinaryKernels() {
   static constexpr BinaryKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "binary/vector/avx3", AcceptsBinary, reference::BinaryUnits, NoScratch, N_AVX3::Binary},
+    {Isa::kAvx512, "binary/vector/avx512", AcceptsBinary, reference::BinaryUnits, NoScratch, N_AVX3::Binary},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "binary/vector/avx2", AcceptsBinary, reference::BinaryUnits, NoScratch, N_AVX2::Binary},
@@ -232,7 +232,7 @@ std::span<const BinaryKernel> BinaryKernels() {
 std::span<const SelectKernel> SelectKernels() {
   static constexpr SelectKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "select/vector/avx3", AcceptsAll, reference::SelectUnits, NoScratch, N_AVX3::Select},
+    {Isa::kAvx512, "select/vector/avx512", AcceptsAll, reference::SelectUnits, NoScratch, N_AVX3::Select},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "select/vector/avx2", AcceptsAll, reference::SelectUnits, NoScratch, N_AVX2::Select},

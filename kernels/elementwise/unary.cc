@@ -31,7 +31,7 @@ namespace fovea::kernels {
 std::span<const UnaryKernel> UnaryKernels() {
   static constexpr UnaryKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "unary/vector/avx3", AcceptsAll, reference::UnaryUnits, NoScratch, N_AVX3::Unary},
+    {Isa::kAvx512, "unary/vector/avx512", AcceptsAll, reference::UnaryUnits, NoScratch, N_AVX3::Unary},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "unary/vector/avx2", AcceptsAll, reference::UnaryUnits, NoScratch, N_AVX2::Unary},

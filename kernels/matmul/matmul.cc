@@ -116,7 +116,7 @@ namespace fovea::kernels {
 std::span<const MatMulKernel> MatMulKernels() {
   static constexpr MatMulKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "matmul/panel/avx3/6x32", AcceptsAll, N_AVX3::MatMulUnits, N_AVX3::MatMulScratch, N_AVX3::MatMul},
+    {Isa::kAvx512, "matmul/panel/avx512/6x32", AcceptsAll, N_AVX3::MatMulUnits, N_AVX3::MatMulScratch, N_AVX3::MatMul},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "matmul/panel/avx2/6x16", AcceptsAll, N_AVX2::MatMulUnits, N_AVX2::MatMulScratch, N_AVX2::MatMul},

@@ -198,7 +198,7 @@ namespace fovea::kernels {
 std::span<const GroupNormKernel> GroupNormKernels() {
   static constexpr GroupNormKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "group_norm/channels/avx3", AcceptsAll, N_AVX3::GroupNormBlocks, N_AVX3::GroupNormScratch,
+    {Isa::kAvx512, "group_norm/channels/avx512", AcceptsAll, N_AVX3::GroupNormBlocks, N_AVX3::GroupNormScratch,
      N_AVX3::GroupNorm},
 #endif
 #if HWY_TARGETS & HWY_AVX2
@@ -221,7 +221,7 @@ std::span<const GroupNormKernel> GroupNormKernels() {
 std::span<const LayerNormKernel> LayerNormKernels() {
   static constexpr LayerNormKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "layer_norm/rows/avx3", AcceptsAll, reference::LayerNormUnits, NoScratch, N_AVX3::LayerNorm},
+    {Isa::kAvx512, "layer_norm/rows/avx512", AcceptsAll, reference::LayerNormUnits, NoScratch, N_AVX3::LayerNorm},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "layer_norm/rows/avx2", AcceptsAll, reference::LayerNormUnits, NoScratch, N_AVX2::LayerNorm},

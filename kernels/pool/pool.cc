@@ -144,7 +144,7 @@ namespace fovea::kernels {
 std::span<const PoolKernel> PoolKernels() {
   static constexpr PoolKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "pool/channels/avx3", AcceptsAll, reference::PoolUnits, NoScratch, N_AVX3::Pool},
+    {Isa::kAvx512, "pool/channels/avx512", AcceptsAll, reference::PoolUnits, NoScratch, N_AVX3::Pool},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "pool/channels/avx2", AcceptsAll, reference::PoolUnits, NoScratch, N_AVX2::Pool},

@@ -236,7 +236,7 @@ constexpr auto kArgUnits = reference::ArgReduceUnits;
 std::span<const ReduceKernel> ReduceKernels() {
   static constexpr ReduceKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "reduce/double/avx3", AcceptsAll, kUnits, BlockScratch, N_AVX3::Reduce},
+    {Isa::kAvx512, "reduce/double/avx512", AcceptsAll, kUnits, BlockScratch, N_AVX3::Reduce},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "reduce/double/avx2", AcceptsAll, kUnits, BlockScratch, N_AVX2::Reduce},
@@ -255,7 +255,7 @@ std::span<const ReduceKernel> ReduceKernels() {
 std::span<const ArgReduceKernel> ArgReduceKernels() {
   static constexpr ArgReduceKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "arg_reduce/lanes/avx3", AcceptsAll, kArgUnits, N_AVX3::ArgReduceScratch, N_AVX3::ArgReduce},
+    {Isa::kAvx512, "arg_reduce/lanes/avx512", AcceptsAll, kArgUnits, N_AVX3::ArgReduceScratch, N_AVX3::ArgReduce},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "arg_reduce/lanes/avx2", AcceptsAll, kArgUnits, N_AVX2::ArgReduceScratch, N_AVX2::ArgReduce},

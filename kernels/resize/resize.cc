@@ -115,7 +115,7 @@ namespace fovea::kernels {
 std::span<const ResizeKernel> ResizeKernels() {
   static constexpr ResizeKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "resize/channels/avx3", AcceptsAll, ResizeRowUnits, ResizeRowScratch, N_AVX3::Resize},
+    {Isa::kAvx512, "resize/channels/avx512", AcceptsAll, ResizeRowUnits, ResizeRowScratch, N_AVX3::Resize},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "resize/channels/avx2", AcceptsAll, ResizeRowUnits, ResizeRowScratch, N_AVX2::Resize},

@@ -17,7 +17,8 @@ void Softmax(const SoftmaxLayer& layer, const SoftmaxArgs& args, int64_t unit_be
       const float* src = args.src.data + at[0] + i * loop.strides[0][loop.rank - 1];
       float* dst = args.dst.data + at[1] + i * loop.strides[1][loop.rank - 1];
       double max = -std::numeric_limits<double>::infinity();
-      for (int64_t k = 0; k < size; ++k) max = std::fmax(max, static_cast<double>(src[k * src_step]));
+      // Not std::fmax: g++ 12 for AArch64 does not survive vectorizing its reduction. This skips NaN in the same way.
+      for (int64_t k = 0; k < size; ++k) max = src[k * src_step] > max ? src[k * src_step] : max;
       double sum = 0;
       for (int64_t k = 0; k < size; ++k) sum += std::exp(src[k * src_step] - max);
       const double log_sum = std::log(sum);

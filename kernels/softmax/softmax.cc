@@ -62,7 +62,8 @@ namespace fovea::kernels {
 std::span<const SoftmaxKernel> SoftmaxKernels() {
   static constexpr SoftmaxKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "softmax/lanes/avx3", AcceptsAll, reference::SoftmaxUnits, N_AVX3::SoftmaxScratch, N_AVX3::Softmax},
+    {Isa::kAvx512, "softmax/lanes/avx512", AcceptsAll, reference::SoftmaxUnits, N_AVX3::SoftmaxScratch,
+     N_AVX3::Softmax},
 #endif
 #if HWY_TARGETS & HWY_AVX2
     {Isa::kAvx2, "softmax/lanes/avx2", AcceptsAll, reference::SoftmaxUnits, N_AVX2::SoftmaxScratch, N_AVX2::Softmax},

@@ -67,10 +67,6 @@ int64_t WindowPad(const Operand& in, const Operand& out, size_t axis, int64_t st
 
 int64_t Operator::CallCount(std::span<const Operand> in, const Operand& out) const {
   switch (node_->kind) {
-    case OpKind::kConv:
-    case OpKind::kConvTranspose:
-    case OpKind::kBinary:
-    case OpKind::kGroupNorm: return 1 + (residual_after_ ? 1 : 0) + (act_after_ ? 1 : 0);
     case OpKind::kConcat: return static_cast<int64_t>(in.size());
     case OpKind::kLayerNorm: {
       const size_t axis = static_cast<size_t>(std::get<LayerNormParams>(node_->node->params).axis);
@@ -88,7 +84,7 @@ void Operator::Bind(int64_t call, std::span<const Operand> in, const Operand& ou
                     Call* bound) const {
   switch (node_->kind) {
     case OpKind::kConv:
-    case OpKind::kConvTranspose: BindConv(call, in, out, packed, bound); break;
+    case OpKind::kConvTranspose: BindConv(in, out, packed, bound); break;
     case OpKind::kPool: BindPool(in, out, bound); break;
     case OpKind::kResize: BindResize(in, out, bound); break;
     case OpKind::kPad: BindPad(in, out, bound); break;
@@ -101,18 +97,13 @@ void Operator::Bind(int64_t call, std::span<const Operand> in, const Operand& ou
     case OpKind::kExpand: BindMoved(in, out, bound); break;
     case OpKind::kTile: BindTile(call, in, out, bound); break;
     case OpKind::kGather: BindGather(call, in, out, bound); break;
-    case OpKind::kUnary: bound->any = UnaryCall{unary_, act_, {AsBroadcast(in[0], out), AsView(out)}}; break;
+    case OpKind::kUnary: bound->any = UnaryCall{unary_, unary_layer_, {AsBroadcast(in[0], out), AsView(out)}}; break;
     case OpKind::kCast:
       bound->any = CastCall{
           &TheCastKernel(), std::get<CastParams>(node_->node->params).to, {AsBroadcast(in[0], out), AsView(out)}};
       break;
     case OpKind::kBinary:
-      if (call == 0) {
-        bound->any =
-            BinaryCall{binary_, binary_layer_, {AsBroadcast(in[0], out), AsBroadcast(in[1], out), AsView(out)}};
-      } else {
-        bound->any = UnaryCall{unary_, act_, {AsView(out), AsView(out)}};
-      }
+      bound->any = BinaryCall{binary_, binary_layer_, {AsBroadcast(in[0], out), AsBroadcast(in[1], out), AsView(out)}};
       break;
     case OpKind::kSelect:
       bound->any = SelectCall{
@@ -131,21 +122,10 @@ void Operator::Bind(int64_t call, std::span<const Operand> in, const Operand& ou
   }
 }
 
-void Operator::BindConv(int64_t call, std::span<const Operand> in, const Operand& out, const float* packed,
-                        Call* bound) const {
-  const View dst = AsSpatial(out);
-  if (call == 1 && residual_after_) {
-    bound->any =
-        BinaryCall{binary_, {kernels::BinaryFn::kAdd, {}}, {AsView(out), AsBroadcast(in[3], out), AsView(out)}};
-    return;
-  }
-  if (call > 0) {
-    bound->any = UnaryCall{unary_, act_, {AsView(out), AsView(out)}};
-    return;
-  }
+void Operator::BindConv(std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const {
   kernels::ConvArgs args;
   args.src = AsSpatial(in[0]);
-  args.dst = dst;
+  args.dst = AsSpatial(out);
   args.packed = packed;
   if (conv_layer_.has_residual) args.residual = AsSpatial(Narrow(in[3], out));
   for (int s = 0; s < 3; ++s) {
@@ -224,11 +204,7 @@ void Operator::BindNorm(int64_t call, std::span<const Operand> in, const Operand
   const float* scale = in.size() > 1 ? in[1].data : nullptr;
   const float* bias = in.size() > 2 ? in[2].data : nullptr;
   if (node_->kind == OpKind::kGroupNorm) {
-    if (call > 0) {
-      bound->any = UnaryCall{unary_, act_, {AsView(out), AsView(out)}};
-    } else {
-      bound->any = GroupNormCall{group_norm_, group_norm_layer_, {AsSpatial(src), AsSpatial(out), scale, bias}};
-    }
+    bound->any = GroupNormCall{group_norm_, group_norm_layer_, {AsSpatial(src), AsSpatial(out), scale, bias}};
     return;
   }
   if (node_->kind == OpKind::kLayerNorm) {

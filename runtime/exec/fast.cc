@@ -30,10 +30,15 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   allocator_ = options.allocator;
   threads_ = options.threads;
   parallel_for_ = options.parallel_for;
+  if (parallel_for_.run == nullptr) {
+    pool_ = std::make_unique<ThreadPool>(threads_);
+    threads_ = pool_->threads();  // scratch is laid out for those that there are
+  }
   const std::vector<uint8_t> only_packed = OnlyPacked(resolved);
   plan::PlanOptions plan_options;
   plan_options.cap = cap;
   plan_options.exact_order = options.exact_convolution;
+  plan_options.streaming = options.streaming;
   plan_options.threads = threads_;
   plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
   plan_options.memory_bytes = options.memory_bytes;
@@ -41,7 +46,6 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   FOVEA_ASSIGN_OR_RETURN(plan_, plan::MakePlan(std::move(resolved), plan_options));
   state_ = plan::MakeTileState(plan_);
   copy_ = kernels::Pick(kernels::CopyKernels(), kernels::CopyLayer{}, cap);
-  if (parallel_for_.run == nullptr) pool_ = std::make_unique<ThreadPool>(threads_);
   FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, only_packed));
   region_.begin.resize(kMaxTensorRank);
   region_.size.resize(kMaxTensorRank);
@@ -56,21 +60,15 @@ Status FastRunner::AllocateAndPack(const SessionOptions& options, const std::vec
   FOVEA_ASSIGN_OR_RETURN(constants_, Constants::Load(*file_, plan_.graph, options.allocator, only_packed));
   FOVEA_ASSIGN_OR_RETURN(packed_, Block::Allocate(options.allocator, plan_.packed_weight_bytes));
   FOVEA_ASSIGN_OR_RETURN(arena_, Block::Allocate(options.allocator, plan_.arena_bytes));
-  FOVEA_ASSIGN_OR_RETURN(tile_buffers_, Block::Allocate(options.allocator, plan_.tile_buffer_bytes));
-  float* next = tile_buffers_.floats();
   for (size_t side = 0; side < 2; ++side) {
     const std::vector<Port>& ports = side == 0 ? graph().inputs : graph().outputs;
-    for (size_t p = 0; p < ports.size(); ++p) {
-      tile_ports_[side].push_back(plan_.tiled ? next : nullptr);
-      port_dims_[side].push_back(&dims(ports[p].value));
-      if (!plan_.tiled) continue;
-      const int buffer = plan_.port_buffers[side][p];
-      next += AlignUp(plan_.buffers[static_cast<size_t>(buffer)].bytes) / sizeof(float);
-    }
+    for (const Port& port : ports) port_dims_[side].push_back(&dims(port.value));
     ports_[side].resize(ports.size(), nullptr);
+    tile_ports_[side].resize(ports.size(), nullptr);
   }
+  if (plan_.has_tile_buffers()) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
   packed_at_.resize(plan_.operators.size(), nullptr);
-  next = packed_.floats();
+  float* next = packed_.floats();
   std::vector<float> weights_storage, bias_storage;
   for (size_t n = 0; n < plan_.operators.size(); ++n) {
     if (!plan_.packed_ahead[n]) continue;
@@ -87,6 +85,23 @@ Status FastRunner::AllocateAndPack(const SessionOptions& options, const std::vec
     packed_at_[n] = next;
     Parallel(threads_, [&](int64_t part, int) { op.Pack(weights, bias, next, static_cast<int>(part), threads_); });
     next += AlignUp(static_cast<uint64_t>(op.PackedFloats()) * sizeof(float)) / sizeof(float);
+  }
+  return OkStatus();
+}
+
+Status FastRunner::AllocateTileBuffers() {
+  const auto size = [&](int buffer) { return AlignUp(plan_.buffers[static_cast<size_t>(buffer)].bytes); };
+  uint64_t bytes = 0;
+  for (const std::vector<int>& side : plan_.port_buffers) {
+    for (int buffer : side) bytes += size(buffer);
+  }
+  FOVEA_ASSIGN_OR_RETURN(tile_buffers_, Block::Allocate(allocator_, bytes));
+  float* next = tile_buffers_.floats();
+  for (size_t side = 0; side < 2; ++side) {
+    for (size_t p = 0; p < tile_ports_[side].size(); ++p) {
+      tile_ports_[side][p] = next;
+      next += size(plan_.port_buffers[side][p]) / sizeof(float);
+    }
   }
   return OkStatus();
 }

@@ -1,6 +1,6 @@
 // The fast executor: follows a Plan. Create packs weights and allocates (fast.cc); Run lays out each tile's regions,
 // binds each node's calls and spreads their units over threads (fast_run.cc). Run allocates nothing, except that an
-// untiled session that is given a source instead of memory gets its whole-image buffers on the first such run.
+// untiled session that is given a source without having been planned for it gets its buffers on the first such run.
 #ifndef FOVEA_RUNTIME_EXEC_FAST_H_
 #define FOVEA_RUNTIME_EXEC_FAST_H_
 
@@ -31,9 +31,10 @@ class FastRunner : public Runner {
 
   std::vector<uint8_t> OnlyPacked(const plan::ResolvedGraph& resolved) const;
   Status AllocateAndPack(const SessionOptions& options, const std::vector<uint8_t>& only_packed);
+  // Buffers of the inputs and outputs, or of their tiles.
+  Status AllocateTileBuffers();
   void FillReport(kernels::Isa cap);
 
-  Status RunWhole(TensorSource& source, TensorSink& sink);
   void SetRegion(const plan::Region& region, size_t rank);
   Status RunTile(const TileIndex& tile);
   bool RunNode(size_t n);
@@ -54,7 +55,7 @@ class FastRunner : public Runner {
   plan::Plan plan_;
   plan::TileState state_;
   Constants constants_;
-  Block packed_, arena_, tile_buffers_, whole_;
+  Block packed_, arena_, tile_buffers_;
   std::vector<float*> packed_at_;  // of nodes whose weights are packed ahead
   // Where the tensors of the ports, or their tiles, are during this run. Inputs are only read.
   std::vector<float*> ports_[2];

@@ -141,7 +141,7 @@ Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* co
 }
 
 Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
-  if (!plan_.tiled) return RunWhole(source, sink);
+  if (!plan_.has_tile_buffers() && tile_buffers_.bytes() == 0) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
   stop_ = false;
   for (StepProfile& step : profile_) step.ms = 0;
   for (size_t side = 0; side < 2; ++side) ports_[side] = tile_ports_[side];
@@ -168,38 +168,6 @@ Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
       FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), region_, tile_ports_[1][o]));
     }
     if (hooks.progress) hooks.progress(t + 1, tiles);
-  }
-  return OkStatus();
-}
-
-Status FastRunner::RunWhole(TensorSource& source, TensorSink& sink) {
-  std::vector<const float*> inputs;
-  std::vector<float*> outputs;
-  uint64_t bytes = 0;
-  for (const auto& side : port_dims_) {
-    for (const plan::Dims* d : side) bytes += AlignUp(static_cast<uint64_t>(plan::Elements(*d)) * sizeof(float));
-  }
-  if (whole_.bytes() < bytes) {
-    FOVEA_ASSIGN_OR_RETURN(whole_, Block::Allocate(allocator_, bytes));
-  }
-  float* next = whole_.floats();
-  for (size_t side = 0; side < 2; ++side) {
-    for (size_t p = 0; p < port_dims_[side].size(); ++p) {
-      const plan::Dims& d = *port_dims_[side][p];
-      if (side == 0 && !graph().inputs[p].is_shape) {
-        FOVEA_RETURN_IF_ERROR(source.Read(static_cast<int>(p), WholeTensor(d), next));
-      }
-      if (side == 0) {
-        inputs.push_back(next);
-      } else {
-        outputs.push_back(next);
-      }
-      next += AlignUp(static_cast<uint64_t>(plan::Elements(d)) * sizeof(float)) / sizeof(float);
-    }
-  }
-  FOVEA_RETURN_IF_ERROR(Run(inputs, outputs));
-  for (size_t o = 0; o < outputs.size(); ++o) {
-    FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), WholeTensor(*port_dims_[1][o]), outputs[o]));
   }
   return OkStatus();
 }

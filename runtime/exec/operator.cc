@@ -21,8 +21,6 @@ void FillConvLayer(const Params& params, const plan::ResolvedNode& node, kernels
   layer->act = params.act;
 }
 
-const kernels::Activation kNone;
-
 }  // namespace
 
 int64_t Call::Units() const {
@@ -70,49 +68,16 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
     *row = Pick(rows, layer, cap);
     name_ = (*row)->name;
   };
-  // A fused activation or residual that only the reference accepts is left over.
-  const auto pick_fused = [&](const auto& rows, auto* layer, const auto** row) {
-    pick(rows, *layer, row);
-    if ((*row)->isa != Isa::kReference || cap == Isa::kReference || layer->act == kNone) return;
-    const auto* fused = *row;
-    auto plain = *layer;
-    plain.act = kNone;
-    pick(rows, plain, row);
-    if ((*row)->isa != Isa::kReference) {
-      *layer = plain;
-      act_after_ = act_ != kNone;
-      return;
-    }
-    *row = fused;
-    name_ = fused->name;
-  };
   switch (node.kind) {
-    case OpKind::kConv: {
+    case OpKind::kConv:
       FillConvLayer(std::get<ConvParams>(params), node, &conv_layer_);
-      act_ = conv_layer_.act;
       conv_layer_.has_residual = node.Has(3);
       conv_layer_.exact_order = exact_order;
-      kernels::ConvLayer& layer = conv_layer_;
-      pick_fused(kernels::ConvKernels(), &layer, &conv_);
-      if (layer.has_residual && conv_->isa == Isa::kReference && cap != Isa::kReference) {
-        kernels::ConvLayer plain = layer;
-        plain.has_residual = false;
-        plain.act = kNone;
-        const kernels::ConvKernel* row = Pick(kernels::ConvKernels(), plain, cap);
-        if (row->isa != Isa::kReference) {
-          conv_ = row;
-          layer = plain;
-          name_ = row->name;
-          residual_after_ = true;
-          act_after_ = act_ != kNone;
-        }
-      }
+      pick(kernels::ConvKernels(), conv_layer_, &conv_);
       break;
-    }
     case OpKind::kConvTranspose:
       FillConvLayer(std::get<ConvTransposeParams>(params), node, &conv_layer_);
-      act_ = conv_layer_.act;
-      pick_fused(kernels::ConvTransposeKernels(), &conv_layer_, &conv_transpose_);
+      pick(kernels::ConvTransposeKernels(), conv_layer_, &conv_transpose_);
       break;
     case OpKind::kPool: {
       const auto& p = std::get<PoolParams>(params);
@@ -144,13 +109,12 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
     case OpKind::kTile: pick(kernels::CopyKernels(), kernels::CopyLayer{}, &copy_); break;
     case OpKind::kGather: pick(kernels::GatherKernels(), kernels::GatherLayer{}, &gather_); break;
     case OpKind::kUnary:
-      act_ = std::get<UnaryParams>(params).fn;
-      pick(kernels::UnaryKernels(), act_, &unary_);
+      unary_layer_ = std::get<UnaryParams>(params).fn;
+      pick(kernels::UnaryKernels(), unary_layer_, &unary_);
       break;
     case OpKind::kBinary:
       binary_layer_ = {std::get<BinaryParams>(params).fn, std::get<BinaryParams>(params).act};
-      act_ = binary_layer_.act;
-      pick_fused(kernels::BinaryKernels(), &binary_layer_, &binary_);
+      pick(kernels::BinaryKernels(), binary_layer_, &binary_);
       break;
     case OpKind::kSelect: pick(kernels::SelectKernels(), kernels::SelectLayer{}, &select_); break;
     case OpKind::kSoftmax: {
@@ -176,8 +140,7 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
     case OpKind::kGroupNorm: {
       const auto& p = std::get<GroupNormParams>(params);
       group_norm_layer_ = {p.groups == 0 ? node.in[0].back() : p.groups, p.epsilon, p.act};
-      act_ = p.act;
-      pick_fused(kernels::GroupNormKernels(), &group_norm_layer_, &group_norm_);
+      pick(kernels::GroupNormKernels(), group_norm_layer_, &group_norm_);
       break;
     }
     case OpKind::kLayerNorm:
@@ -193,10 +156,6 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
     case OpKind::kMatMul: pick(kernels::MatMulKernels(), kernels::MatMulLayer{}, &mat_mul_); break;
     case OpKind::kCast: name_ = TheCastKernel().name; break;
     case OpKind::kDims: name_ = "known when planned"; break;
-  }
-  if (act_after_) unary_ = Pick(kernels::UnaryKernels(), act_, cap);
-  if (residual_after_) {
-    binary_ = Pick(kernels::BinaryKernels(), kernels::BinaryLayer{kernels::BinaryFn::kAdd, {}}, cap);
   }
 }
 
@@ -218,7 +177,7 @@ bool Operator::AllowsInPlace(size_t input) const {
     case OpKind::kSoftmax:
     case OpKind::kGroupNorm: return input == 0;
     case OpKind::kBinary: return node_->in[input] == node_->out;
-    case OpKind::kConv: return input == 3 && !residual_after_;
+    case OpKind::kConv: return input == 3;
     default: return false;
   }
 }

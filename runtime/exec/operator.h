@@ -2,8 +2,7 @@
 //
 // This is the one place that knows how each operator of the model maps to kernels. Both executors use it: the reference
 // with whole tensors and a cap of Isa::kReference, the fast one with regions. Kernels are picked by layer and
-// instruction set alone; where only the reference accepts a fused activation or residual, the convolution runs without
-// it and the rest follows in place, which adds in the same order.
+// instruction set alone.
 #ifndef FOVEA_RUNTIME_EXEC_OPERATOR_H_
 #define FOVEA_RUNTIME_EXEC_OPERATOR_H_
 
@@ -84,7 +83,7 @@ class Operator {
   bool NeedsTightOutput() const;
 
  private:
-  void BindConv(int64_t call, std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const;
+  void BindConv(std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const;
   void BindPool(std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindResize(std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindPad(std::span<const Operand> in, const Operand& out, Call* bound) const;
@@ -122,9 +121,7 @@ class Operator {
   const kernels::LrnKernel* lrn_ = nullptr;
   const kernels::MatMulKernel* mat_mul_ = nullptr;
 
-  kernels::Activation act_;      // fused or left over
-  bool act_after_ = false;       // left over: a unary call in place
-  bool residual_after_ = false;  // left over: a binary call in place
+  kernels::Activation unary_layer_;
   kernels::PoolLayer pool_layer_;
   kernels::ResizeLayer resize_layer_;
   kernels::BinaryLayer binary_layer_{};

@@ -1,5 +1,7 @@
 #include "runtime/exec/thread_pool.h"
 
+#include <pthread.h>
+
 namespace fovea::exec {
 namespace {
 
@@ -24,6 +26,12 @@ void WaitWhile(const std::atomic<uint32_t>& value, uint32_t old) {
 }
 
 }  // namespace
+
+struct ThreadPool::Worker {
+  ThreadPool* pool = nullptr;
+  int thread = 0;
+  pthread_t handle{};
+};
 
 ThreadPool::ThreadPool(int threads) {
   for (int t = 1; t < threads; ++t) {

@@ -1,10 +1,9 @@
 // A small pool for one session: the caller works too, workers spin shortly between jobs and then sleep.
 //
-// Not for use from several threads at once. Owns no global state; threads end with the pool.
+// Not for use from several threads at once. Owns no global state; threads end with the pool. thread_pool.cc is the
+// pool; thread_pool_single.cc takes its place in FOVEA_EMBEDDED builds, whose pools are the caller alone.
 #ifndef FOVEA_RUNTIME_EXEC_THREAD_POOL_H_
 #define FOVEA_RUNTIME_EXEC_THREAD_POOL_H_
-
-#include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
@@ -32,11 +31,7 @@ class ThreadPool {
   void Run(int64_t tasks, Body body, void* context);
 
  private:
-  struct Worker {
-    ThreadPool* pool = nullptr;
-    int thread = 0;
-    pthread_t handle{};
-  };
+  struct Worker;
   static void* Main(void* worker);
   void Work(int thread);
 

@@ -64,6 +64,9 @@ Status CheckWeights(const P& p, const S& channels, const SizeList<S>& weights, c
                              " of the weights along the " + kSpatialNames[i]);
     }
   }
+  if (IsBelow(weights[3], 1) || IsBelow(weights[4], 1)) {
+    return InvalidArgument("weights of " + SizesText(weights) + " have no elements");
+  }
   if (p.groups < 1 || p.groups > kMaxWindow) {
     return InvalidArgument(std::to_string(p.groups) + " groups are not between 1 and " + std::to_string(kMaxWindow));
   }

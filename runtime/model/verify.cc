@@ -72,6 +72,9 @@ class Checker {
     }
     for (const Port& port : graph_.outputs) {
       FOVEA_RETURN_IF_ERROR(CheckPort(port).Prefixed("output " + Quoted(port.name)));
+      if (DecidesSizes(port.value)) {
+        return CorruptFile("output " + Quoted(port.name) + " is an input that only decides sizes");
+      }
     }
     for (const SelfTest& test : graph_.self_tests) FOVEA_RETURN_IF_ERROR(CheckTest(test).Prefixed("self-test"));
     return OkStatus();
@@ -81,6 +84,11 @@ class Checker {
   bool IsValue(int v) const { return v >= 0 && static_cast<size_t>(v) < graph_.values.size(); }
   const Value& At(int v) const { return graph_.values[static_cast<size_t>(v)]; }
   const std::vector<DimExpr>& DimsOf(int v) const { return At(v).dims; }
+
+  bool DecidesSizes(int v) const {
+    return std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
+                       [v](const Port& port) { return port.is_shape && port.value == v; });
+  }
 
   Status InRange(const Port& port) const {
     if (IsValue(port.value)) return OkStatus();
@@ -162,10 +170,16 @@ class Checker {
 
   Status CheckNode(const Node& node) {
     std::vector<const std::vector<DimExpr>*> inputs;
-    for (const int v : node.inputs) {
+    const OpKind kind = KindOf(node.params);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const int v = node.inputs[i];
       if (v != kNoValue && !IsValue(v)) return CorruptFile("there is no value " + std::to_string(v));
       if (v != kNoValue && defined_[static_cast<size_t>(v)] == 0) {
         return CorruptFile("reads value " + Quoted(At(v).name) + " before it is produced");
+      }
+      // Inputs that decide sizes are never in memory.
+      if (v != kNoValue && DecidesSizes(v) && !(kind == OpKind::kResize && i == 1)) {
+        return CorruptFile("reads " + Quoted(At(v).name) + ", an input that only decides sizes, as data");
       }
       inputs.push_back(v == kNoValue ? nullptr : &DimsOf(v));
     }
@@ -176,14 +190,6 @@ class Checker {
       const bool is_known = p->scales_input >= 0 && static_cast<size_t>(p->scales_input) < graph_.inputs.size();
       if (p->scales_input >= 0 && !(is_known && graph_.inputs[static_cast<size_t>(p->scales_input)].is_shape)) {
         return CorruptFile("model input " + std::to_string(p->scales_input) + " holds no scales");
-      }
-    }
-    const OpKind kind = KindOf(node.params);
-    if (kind == OpKind::kConv || kind == OpKind::kConvTranspose) {
-      // Weights are packed when the model is loaded.
-      for (size_t i = 1; i < std::min<size_t>(3, node.inputs.size()); ++i) {
-        const int v = node.inputs[i];
-        if (v != kNoValue && !At(v).is_const) return CorruptFile("its weights or bias are not constant");
       }
     }
     FOVEA_RETURN_IF_ERROR(Define(node.output));

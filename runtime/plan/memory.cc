@@ -101,8 +101,8 @@ void MemoryPlanner::MeasureBuffers() {
     Buffer& buffer = plan_.buffers[static_cast<size_t>(group.buffer)];
     buffer.bytes = std::max(buffer.bytes, bytes);
   }
-  // Outputs that are copied to still need a tile's worth of memory.
-  if (!plan_.tiled) return;
+  // Outputs that are copied to still need a tile's worth of memory. (Also when untiled: Run(source, sink) of a session
+  // that was not planned for it.)
   for (size_t o = 0; o < plan_.direct.size(); ++o) {
     Buffer& buffer = plan_.buffers[static_cast<size_t>(plan_.port_buffers[1][o])];
     const Dims& dims = plan_.graph.dims[static_cast<size_t>(plan_.graph.graph->outputs[o].value)];
@@ -194,7 +194,7 @@ void MemoryPlanner::PlaceAll() {
   plan_.tile_buffer_bytes = 0;
   for (Buffer& buffer : plan_.buffers) {
     buffer.offset = blocks[next++].offset;
-    if (plan_.tiled && buffer.home != Home::kArena) plan_.tile_buffer_bytes += Align(buffer.bytes);
+    if (plan_.has_tile_buffers() && buffer.home != Home::kArena) plan_.tile_buffer_bytes += Align(buffer.bytes);
   }
   for (Temporary& temporary : plan_.temporaries) {
     temporary.scratch_offset = blocks[next++].offset;

@@ -126,6 +126,7 @@ Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
   Plan plan;
   plan.graph = std::move(graph);
   plan.fixed_bytes = options.fixed_bytes;
+  plan.streaming = options.streaming;
   PrepareOperators(options, &plan);
   std::array<int64_t, 3> lattice;
   FindGrid(plan, &plan.grid, &lattice);

@@ -26,6 +26,7 @@ struct PlanOptions {
   uint64_t memory_bytes = 0;             // 0: no limit
   uint64_t fixed_bytes = 0;              // what the session needs besides: decoded constants
   bool exact_order = false;              // no Winograd
+  bool streaming = false;                // inputs and outputs get buffers even when untiled
 };
 
 enum class Home : uint8_t { kInput, kOutput, kArena };
@@ -75,6 +76,7 @@ struct Plan {
   std::vector<uint8_t> packed_ahead;    // node: weights are constant and packed when the session is created
   std::vector<uint8_t> whole_channels;  // see Propagate
   bool tiled = false;
+  bool streaming = false;
   TileGrid grid;
   std::vector<Slot> slots;  // of every value
   std::vector<Group> groups;
@@ -85,6 +87,8 @@ struct Plan {
   uint64_t packed_weight_bytes = 0, arena_bytes = 0, tile_buffer_bytes = 0, fixed_bytes = 0;
   int64_t multiply_adds = 0;
 
+  // Inputs and outputs, or their tiles, lie in tile buffers and not in memory of the caller.
+  bool has_tile_buffers() const { return tiled || streaming; }
   uint64_t total_bytes() const { return packed_weight_bytes + arena_bytes + tile_buffer_bytes + fixed_bytes; }
   // One line a step: region, buffer, offset, bytes, kernel.
   std::string ToString() const;

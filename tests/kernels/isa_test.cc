@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
+
+#include "kernels/kernels.h"
 
 namespace fovea::kernels {
 namespace {
@@ -27,6 +30,26 @@ TEST(Isa, SupportedAscendFromTheReference) {
   ASSERT_FALSE(supported.empty());
   EXPECT_EQ(supported.front(), Isa::kReference);
   for (size_t i = 1; i < supported.size(); ++i) EXPECT_LT(supported[i - 1], supported[i]);
+}
+
+// Profiles and logs show a row by its name: its third part is the instruction set's name.
+template <class Row>
+void ExpectNamed(std::span<const Row> rows) {
+  for (const Row& row : rows) {
+    const std::string name = row.name;
+    if (row.isa != Isa::kReference) {
+      EXPECT_NE((name + "/").find(std::string("/") + IsaName(row.isa) + "/"), std::string::npos) << name;
+    }
+  }
+}
+
+TEST(Isa, RowsAreNamedAfterTheirs) {
+  ExpectNamed(ConvKernels()), ExpectNamed(ConvTransposeKernels()), ExpectNamed(PoolKernels());
+  ExpectNamed(ResizeKernels()), ExpectNamed(PadKernels()), ExpectNamed(CopyKernels()), ExpectNamed(GatherKernels());
+  ExpectNamed(UnaryKernels()), ExpectNamed(BinaryKernels()), ExpectNamed(SelectKernels());
+  ExpectNamed(SoftmaxKernels()), ExpectNamed(ReduceKernels()), ExpectNamed(ArgReduceKernels());
+  ExpectNamed(GroupNormKernels()), ExpectNamed(LayerNormKernels()), ExpectNamed(LrnKernels());
+  ExpectNamed(MatMulKernels());
 }
 
 #if defined(__x86_64__)

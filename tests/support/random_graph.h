@@ -188,31 +188,6 @@ class NetBuilder {
 
   Graph& graph() { return graph_; }
   const std::string& error() const { return error_; }
-  // A file with the weight section of this network and a graph that only passes its input on.
-  Result<std::shared_ptr<const ModelFile>> WeightsOnly() const {
-    Graph graph;
-    for (const Value& value : graph_.values) {
-      if (value.is_const || value.name == graph_.inputs[0].name) graph.values.push_back(value);
-    }
-    graph.inputs = {graph_.inputs[0]};
-    for (size_t v = 0; v < graph.values.size(); ++v) {
-      if (!graph.values[v].is_const) graph.inputs[0].value = static_cast<int>(v);
-    }
-    Value copy = graph.values[static_cast<size_t>(graph.inputs[0].value)];
-    copy.name = "copy";
-    graph.values.push_back(copy);
-    Node node;
-    node.params = UnaryParams{};
-    node.inputs = {graph.inputs[0].value};
-    node.output = static_cast<int>(graph.values.size()) - 1;
-    graph.nodes = {node};
-    graph.outputs = {graph.inputs[0]};
-    graph.outputs[0].value = node.output;
-    graph.outputs[0].rules.clear();
-    auto bytes = SerializeModel(graph, weights_);
-    if (!bytes.ok()) return bytes.status();
-    return ModelFile::FromBytes(*bytes, "weights");
-  }
   Status Write(const std::string& path) const { return WriteModel(path, graph_, weights_); }
   Result<Model> Build() const {
     auto bytes = SerializeModel(graph_, weights_);

@@ -61,6 +61,33 @@ uint64_t BufferBytes(const RunOptions& options, const Layout& layout, const form
   return static_cast<uint64_t>(bytes);
 }
 
+// A session that, with the image buffers and what is resident already, keeps to the budget. What the buffers take is
+// known once the outputs are, so the first try may have to be repeated.
+Result<Session> FitSession(const Model& model, const RunOptions& options, uint64_t resident,
+                           const formats::ImageReader& reader, Layout* layout) {
+  SessionOptions session_options = options.session;
+  session_options.streaming = true;
+  for (;;) {
+    const uint64_t other = resident + BufferBytes(options, *layout, reader);
+    if (options.memory_bytes != 0) {
+      if (options.memory_bytes <= other) {
+        return OverBudget("the budget of " + HumanBytes(options.memory_bytes) +
+                          " does not even hold the program, the model and the image's buffers (" + HumanBytes(other) +
+                          ")");
+      }
+      session_options.memory_bytes = options.memory_bytes - other;
+    }
+    auto session = MakeSession(model, session_options, layout);
+    if (!session.ok()) {
+      if (session.status().code() != StatusCode::kOverBudget) return session.status();
+      return OverBudget(session.status().message() +
+                        "; beside it the program, the model and the image's buffers take " + HumanBytes(other));
+    }
+    const uint64_t total = resident + BufferBytes(options, *layout, reader) + session->report().total_bytes();
+    if (options.memory_bytes == 0 || total <= options.memory_bytes) return session;
+  }
+}
+
 struct File {
   std::string path;
   std::unique_ptr<FileTarget> target;
@@ -121,26 +148,9 @@ Status RunOnce(const Model& model, const RunOptions& options, const std::string&
   FOVEA_ASSIGN_OR_RETURN(Layout layout, MatchAxes(model, info, options.channel));
 
   // The session gets what the budget leaves beside the process as it stands and the image buffers.
-  SessionOptions session_options = options.session;
   const uint64_t resident = ResidentBytes() + model.info().file_bytes + kSlackBytes;
-  uint64_t other = resident + BufferBytes(options, layout, *reader);
-  if (options.memory_bytes != 0) {
-    if (options.memory_bytes <= other) {
-      return OverBudget("the budget of " + HumanBytes(options.memory_bytes) +
-                        " does not even hold the program, the model and the image's "
-                        "buffers (" +
-                        HumanBytes(other) + ")");
-    }
-    session_options.memory_bytes = options.memory_bytes - other;
-  }
-  auto made = MakeSession(model, session_options, &layout);
-  if (!made.ok()) {
-    if (made.status().code() != StatusCode::kOverBudget) return made.status();
-    return OverBudget(made.status().message() + "; beside it the program, the model and the image's buffers take " +
-                      HumanBytes(other));
-  }
-  Session session = std::move(*made);
-  other = resident + BufferBytes(options, layout, *reader);
+  FOVEA_ASSIGN_OR_RETURN(Session session, FitSession(model, options, resident, *reader, &layout));
+  const uint64_t other = resident + BufferBytes(options, layout, *reader);
   const PlanReport& plan = session.report();
   (*report)["input"] = input;
   (*report)["predicted_peak_bytes"] = other + plan.total_bytes();

@@ -4,9 +4,9 @@
 //   auto session = fovea::Session::Create(*model, {{1, 512, 512, 1}}, {.threads = 2});
 //   session->Run(inputs, outputs);
 //
-// Create plans (shapes, order, memory, kernels), packs the weights and allocates everything. Run allocates nothing and
-// can only fail by being cancelled. The same input gives the same bits for every thread count and tiling, within one
-// instruction set.
+// Create plans (shapes, order, memory, kernels), packs the weights and allocates everything. Run allocates nothing
+// (see SessionOptions::streaming) and can only fail by being cancelled. The same input gives the same bits for every
+// thread count and tiling, within one instruction set.
 #ifndef FOVEA_SESSION_H_
 #define FOVEA_SESSION_H_
 
@@ -52,6 +52,9 @@ struct SessionOptions {
   // Bytes that weights, packed weights, arena and tile buffers may take together; 0: no limit. With `tile` all zero,
   // tiles are chosen to fit. kOverBudget names the smallest budget that would do.
   uint64_t memory_bytes = 0;
+  // Run(TensorSource&, TensorSink&) will be used: its buffers are planned, counted in memory_bytes and allocated by
+  // Create. Without it that Run works too, but an untiled session allocates whole-image buffers on the first such call.
+  bool streaming = false;
   bool exact_convolution = false;  // never Winograd, whose sums round differently (about 1e-6 of the output's range)
   Allocator allocator = {};        // null functions: the C++ heap
   ParallelFor parallel_for = {};   // null function: a pool of the session's own with `threads` threads
@@ -62,7 +65,7 @@ struct PlanReport {
   uint64_t weight_bytes = 0;  // constants decoded or kept outside the mapped file
   uint64_t packed_weight_bytes = 0;
   uint64_t arena_bytes = 0;        // intermediate tensors and scratch
-  uint64_t tile_buffer_bytes = 0;  // input and output of one tile when tiled
+  uint64_t tile_buffer_bytes = 0;  // inputs and outputs of one tile when tiled, of the whole image when streaming
   uint64_t total_bytes() const { return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes; }
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
@@ -78,7 +81,7 @@ struct TensorRegion {
 };
 
 // Whole tensors that are larger than memory: the caller fills and takes rectangles. dst and src are row-major and
-// tight. Calls come from the thread that called RunTiled, one at a time, tiles in row-major order.
+// tight. Calls come from the thread that called Run, one at a time, tiles in row-major order.
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
@@ -91,7 +94,7 @@ class TensorSink {
 };
 
 struct StepProfile {
-  std::string node, kind, kernel;  // source node, operator, picked row: "conv/direct/avx3/12x32"
+  std::string node, kind, kernel;  // source node, operator, picked row: "conv/direct/avx512/12x32"
   double ms = 0;                   // of the last Run
   int64_t multiply_adds = 0, bytes_moved = 0;
 };
@@ -114,7 +117,8 @@ class Session {
 
   // Whole tensors in memory, float32, stored order, tight. Outputs must not overlap inputs. Errors: kCancelled.
   Status Run(std::span<const float* const> inputs, std::span<float* const> outputs);
-  // Tensors by rectangles; works for untiled sessions too (one rectangle).
+  // Tensors by rectangles; works for untiled sessions too (one rectangle). Errors: kCancelled, those of source and
+  // sink, kOutOfMemory when buffers are allocated here (see SessionOptions::streaming).
   Status Run(TensorSource& source, TensorSink& sink);
 
   // Polled between steps and, within long ones, between units; called from the running threads. Return true to stop.

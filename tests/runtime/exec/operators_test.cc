@@ -1,10 +1,11 @@
 // Every operator by itself between two convolutions: the executors agree, tiles give the bits of the whole.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
 #include <functional>
 
-#include "runtime/exec/runner.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
 
@@ -227,8 +228,33 @@ TEST_P(EachOperator, ExecutorsAgreeAndTilesDoNotShow) {
 INSTANTIATE_TEST_SUITE_P(All, EachOperator, testing::Range(size_t{0}, std::size(kCases)),
                          [](const auto& each) { return std::string(kCases[each.param].name); });
 
-// Weights that the network computes are packed within the run. Model files hold constant weights only, so the graph
-// goes to the executors directly, beside a file that has its weight section.
+// Through a model file: sessions of every instruction set against the reference, and tiles against the whole.
+void ExpectAgreement(const NetBuilder& net, const std::vector<std::vector<int64_t>>& sizes, bool tiles,
+                     double tolerance) {
+  const std::string path = testing::TempDir() + "computed_weights_" + std::to_string(getpid()) + ".fov";
+  ASSERT_TRUE(net.Write(path).ok());
+  auto model = Model::Load(path);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const Tensors inputs = test::RandomTensors(sizes, 3);
+  auto reference = Session::Create(*model, sizes, {.executor = Executor::kReference});
+  ASSERT_TRUE(reference.ok()) << reference.status().message();
+  const Tensors expected = test::RunSession(*reference, inputs);
+  for (const std::string& isa : test::IsaNames()) {
+    auto whole = Session::Create(*model, sizes, {.threads = 2, .isa = isa});
+    ASSERT_TRUE(whole.ok()) << whole.status().message();
+    const Tensors got = test::RunSession(*whole, inputs);
+    for (size_t i = 0; i < got[0].size(); ++i) ASSERT_NEAR(got[0][i], expected[0][i], tolerance) << isa << " at " << i;
+    ASSERT_EQ(test::FirstDifference(test::RunSession(*whole, inputs), got), "") << isa << ", the second run";
+    if (!tiles) continue;
+    auto tiled = Session::Create(*model, sizes, {.threads = 2, .isa = isa, .tile = {0, 10, 7}});
+    ASSERT_TRUE(tiled.ok()) << tiled.status().message();
+    EXPECT_GT(tiled->report().tiles, 1);
+    ASSERT_EQ(test::FirstDifference(test::RunSession(*tiled, inputs), got), "") << isa;
+  }
+}
+
+// Weights that the network computes are packed within the run.
 TEST(Operators, WeightsFromTheImageArePackedInTheRun) {
   const std::vector<int64_t> sizes{1, 24, 20, 8};
   NetBuilder net(5);
@@ -236,28 +262,31 @@ TEST(Operators, WeightsFromTheImageArePackedInTheRun) {
   const int mean = net.Add(ReduceParams{kernels::ReduceFn::kMean, {0, 1, 2}, false}, {x});
   const int table = net.Binary(BinaryFn::kMul, net.RandomConst({1, 1, 1, 8, 8}, 0.5f), mean);
   net.Output(net.Add(ConvParams{}, {x, table, mean, kNoValue}));
-  const auto file = net.WeightsOnly();
-  ASSERT_TRUE(file.ok()) << file.status().message();
-  const Tensors inputs = test::RandomTensors({sizes}, 3);
-  const float* in[] = {inputs[0].data()};
-  Tensors results;
-  std::vector<kernels::Isa> isas{kernels::Isa::kReference};
-  isas.insert(isas.end(), kernels::SupportedIsas().begin(), kernels::SupportedIsas().end());
-  for (kernels::Isa isa : isas) {
-    auto graph = plan::Resolve(net.graph(), std::vector<plan::Dims>{sizes}, {});
-    ASSERT_TRUE(graph.ok()) << graph.status().message();
-    SessionOptions options;
-    options.threads = 2;
-    auto runner = results.empty() ? exec::CreateReferenceRunner(*file, *std::move(graph), options)
-                                  : exec::CreateFastRunner(*file, *std::move(graph), options, isa);
-    ASSERT_TRUE(runner.ok()) << runner.status().message();
-    results.emplace_back(inputs[0].size(), NAN);
-    float* out[] = {results.back().data()};
-    for (int round = 0; round < 2; ++round) ASSERT_TRUE((*runner)->Run(in, out).ok());
-    // Chains of 8 products of values of about 1, the means of 480.
-    for (size_t i = 0; i < results[0].size(); ++i)
-      ASSERT_NEAR(results.back()[i], results[0][i], 8 * 480 * 0x1p-24) << i;
+  // Chains of 8 products of values of about 1, the means of 480.
+  ExpectAgreement(net, {sizes}, false, 8 * 480 * 0x1p-24);
+}
+
+// Weights and biases that are inputs of the model, as they are and computed from; constant weights with such a bias.
+TEST(Operators, WeightsThatAreInputsArePackedInTheRun) {
+  const std::vector<std::vector<int64_t>> sizes{{1, 24, 20, 8}, {1, 3, 3, 8, 16}, {16}, {1, 2, 2, 8, 8}};
+  NetBuilder net(6);
+  std::vector<int> in;
+  for (const auto& s : sizes) {
+    in.push_back(net.Input(s.size() == 4 ? "byxc" : std::string(s.size(), 'i'), {s.begin(), s.end()}));
   }
+  ConvParams same;
+  same.kernel = {1, 3, 3};
+  same.pad_begin = same.pad_end = {0, 1, 1};
+  same.act = {kernels::UnaryFn::kRelu};
+  int x = net.Add(same, {in[0], net.Unary(in[1], {kernels::UnaryFn::kTanh}), in[2], kNoValue});
+  ConvTransposeParams up;
+  up.kernel = up.stride = {1, 2, 2};
+  up.groups = 2;
+  x = net.Add(up, {x, in[3], kNoValue});
+  x = net.Add(ConvParams{}, {x, net.RandomConst({1, 1, 1, 8, 16}, 0.3f), in[2], kNoValue});
+  net.Output(x);
+  // Chains of 72, 8 and 8 products; what a layer is off by, the next multiplies by at most 8 times about 3.
+  ExpectAgreement(net, sizes, true, 3 * 72 * 24 * 24 * 0x1p-24);
 }
 
 }  // namespace

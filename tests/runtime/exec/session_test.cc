@@ -2,13 +2,16 @@
 // threads.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <utility>
 
 #include "runtime/model/model_file.h"
 #include "tests/support/count_allocations.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
+#include "tests/support/small_nets.h"
 
 namespace fovea {
 namespace {
@@ -66,9 +69,9 @@ TEST(Session, TheReportIsWhatTheAllocatorGave) {
   const int down = net.Conv(net.Pool(x, kernels::PoolKind::kMax, 2, 2), 8, 3);
   net.Output(net.Conv(net.Concat({x, net.ConvTranspose(down, 8, 2, 2)}), 2, 3));
   const Model model = BuildModel(net);
-  for (int64_t tile : {0, 16}) {
+  for (const auto& [tile, streaming] : {std::pair{0, false}, {16, false}, {0, true}, {16, true}}) {
     size_t bytes = 0;
-    SessionOptions options{.threads = 2, .tile = {0, tile, tile}};
+    SessionOptions options{.threads = 2, .tile = {0, tile, tile}, .streaming = streaming};
     options.allocator = {&bytes,
                          [](void* sum, size_t n) {
                            *static_cast<size_t*>(sum) += n;
@@ -83,9 +86,54 @@ TEST(Session, TheReportIsWhatTheAllocatorGave) {
       ASSERT_TRUE(session.ok());
       EXPECT_EQ(session->report().total_bytes(), bytes);
       EXPECT_EQ(session->report().tiles > 1, tile > 0);
+      if (tile == 0) {
+        // 40 x 36 pixels, 3 channels in and 2 out.
+        EXPECT_EQ(session->report().tile_buffer_bytes, streaming ? 40u * 36 * (3 + 2) * 4 : 0u);
+      }
     }
     EXPECT_EQ(bytes, 0u);
   }
+}
+
+class Constant : public TensorSource, public TensorSink {
+ public:
+  Status Read(int, const TensorRegion& region, float* dst) override {
+    std::fill(dst, dst + test::Count(region.size), 1.0f);
+    return OkStatus();
+  }
+  Status Write(int, const TensorRegion&, const float*) override { return OkStatus(); }
+};
+
+TEST(Session, StreamingIsPlannedAheadOrAllocatesOnce) {
+  const Model model = BuildModel(RandomNet(4, kSizes, 12));
+  for (const auto& [tile, streaming] : {std::pair{0, false}, {0, true}, {16, false}, {16, true}}) {
+    auto session = Session::Create(model, {kSizes}, {.threads = 2, .tile = {0, tile, tile}, .streaming = streaming});
+    ASSERT_TRUE(session.ok());
+    Constant image;
+    for (int round = 0; round < 2; ++round) {
+      test::StartCountingAllocations();
+      const bool ok = session->Run(image, image).ok();
+      const int allocations = test::StopCountingAllocations();
+      EXPECT_TRUE(ok);
+      const bool may_allocate = tile == 0 && !streaming && round == 0;
+      if (!may_allocate) {
+        EXPECT_EQ(allocations, 0) << tile << " " << streaming;
+      }
+    }
+  }
+}
+
+TEST(Session, StreamingBuffersCountInTheBudget) {
+  const Model model = BuildModel(test::UNet(2));
+  const std::vector<int64_t> sizes{1, 128, 128, 1};
+  auto whole = Session::Create(model, {sizes});
+  ASSERT_TRUE(whole.ok());
+  const uint64_t budget = whole->report().total_bytes();
+  EXPECT_EQ(Session::Create(model, {sizes}, {.memory_bytes = budget})->report().tiles, 1);
+  auto streaming = Session::Create(model, {sizes}, {.memory_bytes = budget, .streaming = true});
+  ASSERT_TRUE(streaming.ok());
+  EXPECT_GT(streaming->report().tiles, 1);
+  EXPECT_LE(streaming->report().total_bytes(), budget);
 }
 
 TEST(Session, EveryFailedAllocationIsAStatus) {
@@ -188,7 +236,9 @@ TEST(Session, RectanglesGiveWhatWholeTensorsGive) {
       ASSERT_TRUE(whole.ok());
       const Tensors expected = RunSession(*whole, inputs);
       for (int64_t tile : {0, 10}) {
-        auto session = Session::Create(model, {kSizes}, {.executor = executor, .tile = {0, tile, tile}});
+        const bool streaming = seed % 2 == 0;
+        auto session =
+            Session::Create(model, {kSizes}, {.executor = executor, .tile = {0, tile, tile}, .streaming = streaming});
         ASSERT_TRUE(session.ok());
         int64_t done = 0;
         session->SetProgress([&](int64_t now, int64_t total) {

@@ -126,6 +126,11 @@ TEST(ModelFile, EveryPartOfAGraphIsKept) {
   EXPECT_EQ((*file)->content_hash().size(), 32u);
 }
 
+void AddShapeInput(Graph* g) {
+  g->values.push_back({"s", {2}});
+  g->inputs.push_back({"s", 4, DType::kInt32, {0}, "i", {{2, 0}}, true});
+}
+
 // Every change makes the graph one that must be refused, and the message says where.
 TEST(VerifyGraph, NamesWhatIsWrong) {
   struct Case {
@@ -135,7 +140,18 @@ TEST(VerifyGraph, NamesWhatIsWrong) {
   const std::vector<Case> cases = {
       {[](Graph* g) { g->nodes[0].inputs[0] = 9; }, "conv node 'conv1': there is no value 9"},
       {[](Graph* g) { g->nodes[0].inputs[0] = 3; }, "conv node 'conv1': reads value 'y' before it is produced"},
-      {[](Graph* g) { g->nodes[0].inputs[1] = 0; }, "conv node 'conv1': its weights or bias are not constant"},
+      {[](Graph* g) { g->nodes[0].inputs[1] = 0; }, "conv node 'conv1': weights of rank 4 instead of 5"},
+      {[](Graph* g) {
+         g->values[1].dims[4] = 0;
+         g->values[1].bytes = 0;
+       },
+       "conv node 'conv1': weights of 1x3x3x1x0 have no elements"},
+      {[](Graph* g) { AddShapeInput(g), g->nodes[0].inputs[2] = 4; },
+       "conv node 'conv1': reads 's', an input that only decides sizes, as data"},
+      {[](Graph* g) {
+         AddShapeInput(g), g->outputs.push_back({"t", 4, DType::kInt32, {0}, "i", {}});
+       },
+       "output 't' is an input that only decides sizes"},
       {[](Graph* g) { g->nodes[0].inputs.resize(1); }, "conv node 'conv1': 1 inputs instead of 2 to 4"},
       {[](Graph* g) { g->nodes[0].output = 0; }, "conv node 'conv1': value 'x' is produced twice"},
       {[](Graph* g) { g->nodes.clear(); }, "value 'y': nothing produces it"},
