@@ -12,6 +12,7 @@
 #include "converter/onnx/import.h"
 #include "converter/passes/pipeline.h"
 #include "converter/saved_model/import.h"
+#include "converter/tfjs/import.h"
 
 namespace fovea::converter {
 namespace {
@@ -51,6 +52,17 @@ bool IsSavedModel(const Head& head) {
 
 bool IsGraphDef(const Head& head) { return LooksLikeGraphDef(Bytes(head)); }
 
+// model.json, or a folder with it. JSON that is something else is told so by the importer.
+bool IsTfjs(const Head& head) {
+  if (head.is_folder) {
+    const std::filesystem::path folder = head.path;
+    std::error_code error;
+    return std::filesystem::exists(folder / "model.json", error) &&
+           !std::filesystem::exists(folder / "saved_model.pb", error);
+  }
+  return head.size > 0 && head.bytes[0] == '{';
+}
+
 // One row a kind of source; the first that recognises the file imports it.
 struct Frontend {
   const char* name;
@@ -58,6 +70,7 @@ struct Frontend {
   Status (*import)(const std::string& path, const Options& options, ir::Graph* graph, Report* report);
 };
 constexpr Frontend kFrontends[] = {
+    {"TF.js", IsTfjs, ImportTfjs},
     {"SavedModel", IsSavedModel, ImportSavedModel},
     {"frozen GraphDef", IsGraphDef, ImportFrozenGraph},
     {"ONNX", IsOnnx, ImportOnnx},

@@ -188,8 +188,10 @@ Result<Interface> FromNames(const tfproto::GraphDef& graph, const Options& optio
   Interface out;
   for (const std::string& name : options.inputs) out.inputs.push_back(Named(name, edges.Find(NodeName(name))));
   for (const std::string& name : options.outputs) out.outputs.push_back(Named(name, edges.Find(NodeName(name))));
+  // Inputs with a default come second: most of them are switches.
   const Nodes placeholders = Select(graph, IsPlaceholder), defaults = Select(graph, HasDefault);
-  const Nodes& possible = placeholders.empty() ? defaults : placeholders;
+  Nodes possible = placeholders;
+  possible.insert(possible.end(), defaults.begin(), defaults.end());
   if (out.outputs.empty()) {
     Nodes start;
     for (const TensorChoice& input : out.inputs) {
@@ -212,8 +214,11 @@ Result<Interface> FromNames(const tfproto::GraphDef& graph, const Options& optio
       if (const NodeDef* node = edges.Find(NodeName(output.tensor))) start.push_back(node);
     }
     const auto above = edges.Above(start);
-    for (const NodeDef* node : possible) {
-      if (above.count(node) != 0) out.inputs.push_back(Named(node->name(), node));
+    for (const Nodes* nodes : {&placeholders, &defaults}) {
+      if (!out.inputs.empty()) break;
+      for (const NodeDef* node : *nodes) {
+        if (above.count(node) != 0) out.inputs.push_back(Named(node->name(), node));
+      }
     }
     if (out.inputs.empty()) {
       return InvalidArgument("which tensors are the network's inputs? Say it with --inputs; placeholders: " +

@@ -29,8 +29,8 @@ Result<const tfproto::SignatureEntry*> ChooseSignature(const tfproto::MetaGraphD
 Interface FromSignature(const tfproto::SignatureDef& signature);
 
 // From options.inputs and options.outputs. Where they are empty: inputs are the Placeholders that the outputs depend
-// on, the output is the one node that depends on an input and that nobody reads. Several such nodes are listed in the
-// error.
+// on, or else the PlaceholderWithDefaults that are no switches; the output is the one node that depends on an input and
+// that nobody reads. Several such nodes are listed in the error.
 Result<Interface> FromNames(const tfproto::GraphDef& graph, const Options& options);
 
 // Feeds the inputs, wants the outputs, runs, and names the ports of the result.

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <sstream>
 
 #include "converter/passes/pipeline.h"
 #include "converter/saved_model/import.h"
@@ -13,6 +15,26 @@ namespace fovea::testing {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A little-endian C-order .npy file of float32 or int64.
+Tensor ReadArray(const fs::path& path) {
+  const std::string bytes = ReadBytes(path);
+  const size_t at = bytes.find("'<i8'");
+  if (at == std::string::npos || at > 128) return ReadNpy(path);
+  const size_t length = static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  std::stringstream shape(bytes.substr(10 + bytes.substr(10).find('(') + 1, length));
+  Tensor t{"int64", {}, {}};
+  for (int64_t d = 0; shape >> d;) {
+    t.dims.push_back(d);
+    shape.ignore(1);
+  }
+  for (size_t i = 10 + length; i + sizeof(int64_t) <= bytes.size(); i += sizeof(int64_t)) {
+    int64_t value = 0;
+    std::memcpy(&value, bytes.data() + i, sizeof value);
+    t.values.push_back(static_cast<double>(value));
+  }
+  return t;
+}
 
 struct Named {
   std::string name, file;
@@ -79,13 +101,14 @@ void RunFolder(const fs::path& path) {
   const Result<Model> model = Model::FromBytes(*bytes, model_path);
   ASSERT_TRUE(model.ok()) << model.status().message();
 
+  std::printf("%s: %zu nodes\n", path.filename().c_str(), graph.nodes.size());
   for (const Case& c : folder.cases) {
     std::vector<Tensor> inputs;
     for (const TensorSpec& spec : model->inputs()) {
       const auto named =
           std::find_if(c.inputs.begin(), c.inputs.end(), [&](const Named& input) { return input.name == spec.name; });
       ASSERT_NE(named, c.inputs.end()) << "input " << spec.name;
-      inputs.push_back(ReadNpy(path / named->file));
+      inputs.push_back(ReadArray(path / named->file));
     }
     for (const Executor executor : {Executor::kFast, Executor::kReference}) {
       SessionOptions session;
@@ -98,7 +121,7 @@ void RunFolder(const fs::path& path) {
             std::find_if(specs.begin(), specs.end(), [&](const TensorSpec& spec) { return spec.name == output.name; });
         ASSERT_NE(found, specs.end()) << "output " << output.name;
         EXPECT_EQ(
-            Compare((*got)[static_cast<size_t>(found - specs.begin())], ReadNpy(path / output.file), 0, output.atol),
+            Compare((*got)[static_cast<size_t>(found - specs.begin())], ReadArray(path / output.file), 0, output.atol),
             "")
             << output.name << (executor == Executor::kFast ? ", fast" : ", reference");
       }
