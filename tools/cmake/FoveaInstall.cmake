@@ -13,8 +13,11 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/fovea)
 install(EXPORT foveaTargets NAMESPACE fovea:: DESTINATION ${package_dir})
+if(NOT FOVEA_EMBEDDED)
+  set(find_threads "find_dependency(Threads)\n")
+endif()
 file(WRITE ${CMAKE_BINARY_DIR}/foveaConfig.cmake.in
-"@PACKAGE_INIT@\ninclude(CMakeFindDependencyMacro)\nfind_dependency(Threads)\ninclude(\${CMAKE_CURRENT_LIST_DIR}/foveaTargets.cmake)\n")
+"@PACKAGE_INIT@\ninclude(CMakeFindDependencyMacro)\n${find_threads}include(\${CMAKE_CURRENT_LIST_DIR}/foveaTargets.cmake)\n")
 configure_package_config_file(${CMAKE_BINARY_DIR}/foveaConfig.cmake.in ${CMAKE_BINARY_DIR}/foveaConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/foveaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
