@@ -119,6 +119,7 @@ std::string CleanPath(std::string name) {
 Result<std::unique_ptr<FileTree>> Check(std::shared_ptr<Archive> archive, uint64_t archive_bytes) {
   zip_t* handle = archive->handle.get();
   const auto count = static_cast<uint64_t>(std::max<zip_int64_t>(zip_get_num_entries(handle, 0), 0));
+  if (count == 0) return CorruptFile("a zip without files");
   if (count > kMaxEntries) return CorruptFile("a zip with " + std::to_string(count) + " entries");
   std::map<std::string, ZipTree::Row> rows;
   uint64_t total = 0;
