@@ -59,8 +59,12 @@ def check_line(path, line):
 
 def main():
     root = sys.argv[1]
-    files = subprocess.run(["git", "-C", root, "ls-files", "*.h", "*.cc", "*.c"], capture_output=True, text=True).stdout.split()
-    if not files:  # an exported tree without git
+    try:
+        listing = subprocess.run(["git", "-C", root, "ls-files", "*.h", "*.cc", "*.c"], capture_output=True, text=True)
+        files = listing.stdout.split()
+    except FileNotFoundError:  # a machine without git
+        files = []
+    if not files:  # no git, or an exported tree
         for folder in FOLDERS:
             for where, _, names in os.walk(os.path.join(root, folder)):
                 files += [os.path.relpath(os.path.join(where, n), root) for n in names if n.endswith((".h", ".cc", ".c"))]
