@@ -35,7 +35,8 @@ void AppendSigned(int64_t v, std::string* out) {
   uint8_t bytes[10];
   for (int i = 0; i < 10; ++i) {
     const int shift = 8 * (9 - i);
-    bytes[i] = shift < 64 ? static_cast<uint8_t>(static_cast<uint64_t>(v) >> shift) : static_cast<uint8_t>(v < 0 ? 0xff : 0);
+    bytes[i] =
+        shift < 64 ? static_cast<uint8_t>(static_cast<uint64_t>(v) >> shift) : static_cast<uint8_t>(v < 0 ? 0xff : 0);
   }
   uint8_t* first = bytes + 10 - n;
   for (int i = 0; i < n; ++i) first[i / 8] = static_cast<uint8_t>(first[i / 8] ^ (0x80u >> (i % 8)));
