@@ -18,6 +18,8 @@ void* operator new(size_t bytes) {
   if (block == nullptr) std::abort();
   return block;
 }
+// std::stable_sort and others ask this way; without it the sanitizers see their new meet our delete.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return operator new(bytes); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, size_t) noexcept { std::free(block); }
 
