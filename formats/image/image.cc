@@ -50,7 +50,7 @@ Result<std::unique_ptr<ImageReader>> Open(std::unique_ptr<ByteSource> source) {
   if (bytes[0] == 0x1f && bytes[1] == 0x8b) hint = " (it is gzip-compressed, as NIfTI files are)";
   if (bytes[0] == 'P' && bytes[1] == 'K') hint = " (it is a zip archive)";
   return Unsupported("'" + name + "' is not an image that fovea reads" + hint +
-                     ": TIFF, OME-TIFF, PNG, JPEG, BMP, TGA, PNM, NPY");
+                     ": TIFF, OME-TIFF, PNG, JPEG, BMP, TGA, NPY");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Microscope images in and out: one reader and one writer interface over TIFF (plain, ImageJ, OME), PNG, JPEG, BMP,
-// TGA, PNM and NPY.
+// TGA and NPY.
 //
 // An image is a grid of planes (t, z, c), t slowest; a plane is `y` rows of `x` pixels, row-major. Interleaved samples
 // (RGB) count as channels. Readers decode only the strips or tiles a region needs and never hold the whole image where

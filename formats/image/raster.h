@@ -1,4 +1,4 @@
-// Pictures that are not microscope formats: PNG, BMP, TGA and PNM through stb_image, JPEG through libtiff's decoder
+// Pictures that are not microscope formats: PNG, BMP and TGA through stb_image, JPEG through libtiff's decoder
 // (the same libjpeg as everybody's, row by row), and our own PNG writer (8 and 16 bits). Internal to formats/image.
 #ifndef FOVEA_FORMATS_IMAGE_RASTER_H_
 #define FOVEA_FORMATS_IMAGE_RASTER_H_
@@ -15,7 +15,7 @@ namespace fovea::formats {
 
 bool IsPng(std::span<const uint8_t> first_bytes);
 bool IsJpeg(std::span<const uint8_t> first_bytes);
-// What stb_image is asked to decode: PNG, BMP, PNM, and TGA, which has no signature, by its name. nullptr: none of
+// What stb_image is asked to decode: PNG, BMP, and TGA, which has no signature, by its name. nullptr: none of
 // them.
 const char* StbFormat(std::span<const uint8_t> first_bytes, const std::string& name);
 
