@@ -1,251 +1,221 @@
+// Section II: the superblock; and what callers ask of a file.
 #include "converter/keras/hdf5_file.h"
 
-#include <hdf5.h>
-
 #include <algorithm>
-#include <utility>
+#include <bit>
+#include <cmath>
+#include <cstring>
 
 namespace fovea::converter::keras {
 
 namespace {
 
-constexpr uint64_t kMaxTextBytes = uint64_t{256} << 20;
 constexpr uint64_t kMaxTexts = 1 << 20;
-constexpr size_t kMaxMembers = 1 << 16;
-constexpr uint64_t kMaxChunkedAttributes = 1 << 12;
-// Compressed weights may be larger than the file, but not without end.
-constexpr uint64_t kMaxExpansion = 64;
-constexpr uint64_t kFreeExpansionBytes = uint64_t{16} << 20;
-constexpr int kMaxRank = 6;
-
-// An HDF5 identifier that closes itself.
-class Handle {
- public:
-  using Close = herr_t (*)(hid_t);
-  Handle() = default;
-  Handle(hid_t id, Close close) : id_(id), close_(close) {}
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
-  Handle& operator=(Handle&& other) noexcept {
-    std::swap(id_, other.id_);
-    std::swap(close_, other.close_);
-    return *this;
-  }
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  hid_t get() const { return id_; }
-  bool ok() const { return id_ >= 0; }
-
- private:
-  hid_t id_ = -1;
-  Close close_ = nullptr;
-};
+constexpr int kMaxParts = 1 << 12;  // of a split list
+constexpr size_t kMaxRank = 6;
 
 std::string Quoted(const std::string& text) { return "'" + text + "'"; }
 
-void PrepareLibrary() {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // every failure is reported by our own sentence
-  H5PLset_loading_state(0);                     // a file may not ask for shared objects to be loaded
+class Memory : public ByteSource {
+ public:
+  explicit Memory(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  uint64_t size() const override { return bytes_.size(); }
+  Status Read(uint64_t offset, std::span<std::byte> out) override {
+    std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(offset), out.size(), out.begin());
+    return OkStatus();
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+// Any IEEE float of at most 64 bits.
+double FloatOf(uint64_t bits, int exponent_bits, int mantissa_bits) {
+  const uint64_t mantissa = bits & ((uint64_t{1} << mantissa_bits) - 1);
+  const int top = (1 << exponent_bits) - 1, bias = top / 2;
+  const int exponent = static_cast<int>(bits >> mantissa_bits & static_cast<uint64_t>(top));
+  const double sign = (bits >> (exponent_bits + mantissa_bits) & 1) != 0 ? -1.0 : 1.0;
+  if (exponent == top) return mantissa != 0 ? std::nan("") : sign * INFINITY;
+  const double value = static_cast<double>(exponent == 0 ? mantissa : mantissa | uint64_t{1} << mantissa_bits);
+  return sign * std::ldexp(value, std::max(exponent, 1) - bias - mantissa_bits);
 }
 
-// The object at a path, reached through hard links only.
-Handle OpenObject(hid_t file, const std::string& path) {
-  Handle at(H5Oopen(file, "/", H5P_DEFAULT), H5Oclose);
-  size_t begin = 0;
-  while (at.ok() && begin < path.size()) {
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string name = path.substr(begin, end - begin);
-    begin = end + 1;
-    if (name.empty() || name == ".") continue;
-    H5L_info_t link;
-    if (H5Iget_type(at.get()) != H5I_GROUP || H5Lexists(at.get(), name.c_str(), H5P_DEFAULT) <= 0 ||
-        H5Lget_info(at.get(), name.c_str(), &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD) {
-      return Handle();
+std::vector<float> ToFloats(const Hdf5Type& type, const std::string& bytes) {
+  std::vector<float> out(bytes.size() / type.width);
+  if (type.kind == Hdf5Type::kFloat && type.width == 4 && type.exponent_bits == 8 && !type.big_endian &&
+      std::endian::native == std::endian::little) {
+    std::memcpy(out.data(), bytes.data(), out.size() * sizeof(float));
+    return out;
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    std::string element = bytes.substr(i * type.width, type.width);
+    if (type.big_endian) std::reverse(element.begin(), element.end());
+    const uint64_t bits = Fields(element).Number(type.width);
+    if (type.kind == Hdf5Type::kFloat) {
+      out[i] = static_cast<float>(FloatOf(bits, type.exponent_bits, type.mantissa_bits));
+    } else if (type.is_signed) {
+      const int unused = 64 - static_cast<int>(type.width) * 8;
+      out[i] = static_cast<float>(static_cast<int64_t>(bits << unused) >> unused);
+    } else {
+      out[i] = static_cast<float>(bits);
     }
-    at = Handle(H5Oopen(at.get(), name.c_str(), H5P_DEFAULT), H5Oclose);
   }
-  return at;
+  return out;
 }
 
-Result<std::vector<std::string>> ReadTexts(hid_t attribute) {
-  const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
-  if (!type.ok() || !space.ok()) return CorruptFile("its type cannot be read");
-  const hssize_t points = H5Sget_simple_extent_npoints(space.get());
-  const size_t width = H5Tget_size(type.get());
-  std::vector<std::string> texts;
-  // An empty list is written as an array of no floats.
-  if (points == 0) return texts;
-  if (H5Tget_class(type.get()) != H5T_STRING) return CorruptFile("it is not text");
-  if (points < 0 || static_cast<uint64_t>(points) > kMaxTexts || width == 0) return CorruptFile("its size is absurd");
-  const size_t count = static_cast<size_t>(points);
-  if (H5Tis_variable_str(type.get()) > 0) {
-    const Handle memory(H5Tcopy(type.get()), H5Tclose);
-    std::vector<char*> pointers(count, nullptr);
-    if (H5Aread(attribute, memory.get(), pointers.data()) < 0) return CorruptFile("it cannot be read");
-    for (const char* text : pointers) texts.emplace_back(text == nullptr ? "" : text);
-    H5Dvlen_reclaim(memory.get(), space.get(), H5P_DEFAULT, pointers.data());
-    return texts;
-  }
-  if (width > kMaxTextBytes / count || H5Aget_storage_size(attribute) < count * width) {
-    return CorruptFile("its size is absurd");
-  }
-  std::vector<char> bytes(count * width);
-  if (H5Aread(attribute, type.get(), bytes.data()) < 0) return CorruptFile("it cannot be read");
-  for (size_t i = 0; i < count; ++i) {
-    const char* begin = bytes.data() + i * width;
-    texts.emplace_back(begin, std::find(begin, begin + width, '\0'));
-  }
-  // Padding of fixed-length strings that are padded with blanks.
-  if (H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD) {
-    for (std::string& text : texts) text.erase(text.find_last_not_of(' ') + 1);
-  }
-  return texts;
-}
-
-Result<std::optional<std::vector<std::string>>> ReadAttribute(hid_t object, const std::string& name) {
-  if (H5Aexists(object, name.c_str()) <= 0) return std::optional<std::vector<std::string>>();
-  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
-  if (!attribute.ok()) return CorruptFile("the attribute " + Quoted(name) + " cannot be opened");
-  Result<std::vector<std::string>> texts = ReadTexts(attribute.get());
-  if (!texts.ok()) return texts.status().Prefixed("the attribute " + Quoted(name));
-  return std::optional(std::move(*texts));
-}
-
-herr_t AddName(hid_t, const char* name, const H5L_info_t*, void* names) {
-  auto* list = static_cast<std::vector<std::string>*>(names);
-  list->emplace_back(name);
-  return list->size() >= kMaxMembers ? 1 : 0;
+// The address of the root group's object header.
+Result<uint64_t> ReadSuperblock(Hdf5Bytes* bytes) {
+  static constexpr char kSignature[] = "\x89HDF\r\n\x1a\n";
+  const Status cut = CorruptFile("not an HDF5 file, or cut off");
+  Result<std::string> head = bytes->Read(0, 48);
+  if (!head.ok() || head->compare(0, 8, kSignature, 8) != 0) return cut;
+  const auto version = static_cast<unsigned char>((*head)[8]);
+  if (version > 3) return Unsupported("HDF5 superblock version " + std::to_string(version));
+  const uint64_t base_at = version == 0 ? 24 : version == 1 ? 28 : 12;
+  Result<std::string> body = bytes->Read(base_at, version < 2 ? 48 : 32);
+  if (!body.ok()) return cut;
+  const size_t widths = version < 2 ? 13 : 9;
+  if ((*head)[widths] != 8 || (*head)[widths + 1] != 8) return Unsupported("HDF5 addresses that do not have 8 bytes");
+  Fields fields(*body);
+  const uint64_t base = fields.U64();
+  fields.Skip(8);  // free space, or the superblock's extension
+  const uint64_t end = fields.U64();
+  if (version < 2) fields.Skip(16);  // driver information, name of the root
+  const uint64_t root = fields.U64();
+  if (base != 0) return Unsupported("an HDF5 file behind other data");
+  if (end > bytes->size()) return cut;
+  return root;
 }
 
 }  // namespace
 
-struct Hdf5File::State {
-  Handle file;
-  uint64_t bytes = 0;
-  uint64_t decoded_bytes = 0;
-};
-
-Hdf5File::Hdf5File(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
-Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
-Hdf5File::~Hdf5File() = default;
+Result<Hdf5File> Hdf5File::FromSource(std::unique_ptr<ByteSource> source) {
+  Hdf5File file(std::make_unique<Hdf5Bytes>(std::move(source)));
+  FOVEA_ASSIGN_OR_RETURN(file.root_, ReadSuperblock(file.bytes_.get()));
+  return file;
+}
 
 Result<Hdf5File> Hdf5File::Open(const std::string& path) {
-  PrepareLibrary();
-  auto state = std::make_unique<State>();
-  state->file = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  hsize_t bytes = 0;
-  if (!state->file.ok() || H5Fget_filesize(state->file.get(), &bytes) < 0) {
-    return CorruptFile("not an HDF5 file, or cut off");
-  }
-  state->bytes = bytes;
-  return Hdf5File(std::move(state));
+  FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenFile(path));
+  return FromSource(std::move(source));
 }
 
 Result<Hdf5File> Hdf5File::FromBytes(std::span<const std::byte> bytes) {
-  PrepareLibrary();
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  std::vector<std::byte> image(bytes.begin(), bytes.end());  // the interface asks for memory it may write
-  auto state = std::make_unique<State>();
-  if (image.empty() || !access.ok() || H5Pset_fapl_core(access.get(), 1 << 16, 0) < 0 ||
-      H5Pset_file_image(access.get(), image.data(), image.size()) < 0) {
-    return CorruptFile("not an HDF5 file, or cut off");
+  return FromSource(std::make_unique<Memory>(bytes));
+}
+
+Result<const std::map<std::string, uint64_t>*> Hdf5File::Links(const Hdf5Object& group) {
+  const auto known = children_.find(group.address);
+  if (known != children_.end()) return &known->second;
+  FOVEA_ASSIGN_OR_RETURN(auto links, ReadLinks(bytes_.get(), group));
+  return &children_.emplace(group.address, std::move(links)).first->second;
+}
+
+Result<const Hdf5Object*> Hdf5File::Find(const std::string& path) {
+  uint64_t address = root_;
+  size_t begin = 0;
+  while (true) {
+    auto object = objects_.find(address);
+    if (object == objects_.end()) {
+      FOVEA_ASSIGN_OR_RETURN(Hdf5Object read, ReadObject(bytes_.get(), address));
+      object = objects_.emplace(address, std::move(read)).first;
+    }
+    while (begin < path.size() && path[begin] == '/') ++begin;
+    if (begin >= path.size()) return &object->second;
+    const size_t end = std::min(path.find('/', begin), path.size());
+    if (!object->second.IsGroup()) return static_cast<const Hdf5Object*>(nullptr);
+    FOVEA_ASSIGN_OR_RETURN(const auto* links, Links(object->second));
+    const auto link = links->find(path.substr(begin, end - begin));
+    if (link == links->end()) return static_cast<const Hdf5Object*>(nullptr);
+    address = link->second;
+    begin = end;
   }
-  state->file = Handle(H5Fopen("memory.h5", H5F_ACC_RDONLY, access.get()), H5Fclose);
-  if (!state->file.ok()) return CorruptFile("not an HDF5 file, or cut off");
-  state->bytes = bytes.size();
-  return Hdf5File(std::move(state));
 }
 
-bool Hdf5File::HasGroup(const std::string& path) const {
-  const Handle object = OpenObject(state_->file.get(), path);
-  return object.ok() && H5Iget_type(object.get()) == H5I_GROUP;
+Result<bool> Hdf5File::HasGroup(const std::string& path) {
+  FOVEA_ASSIGN_OR_RETURN(const Hdf5Object* object, Find(path));
+  return object != nullptr && object->IsGroup();
 }
 
-Result<std::vector<std::string>> Hdf5File::Members(const std::string& group) const {
-  const Handle object = OpenObject(state_->file.get(), group);
-  std::vector<std::string> names;
-  if (!object.ok() || H5Iget_type(object.get()) != H5I_GROUP ||
-      H5Literate(object.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, AddName, &names) < 0) {
-    return CorruptFile("the group " + Quoted(group) + " cannot be read");
-  }
-  return names;
-}
-
-Result<std::optional<std::string>> Hdf5File::Text(const std::string& group, const std::string& name) const {
+Result<std::optional<std::string>> Hdf5File::Text(const std::string& group, const std::string& name) {
   FOVEA_ASSIGN_OR_RETURN(const auto texts, Texts(group, name));
   if (!texts.has_value() || texts->empty()) return std::optional<std::string>();
   return std::optional((*texts)[0]);
 }
 
-Result<std::optional<std::vector<std::string>>> Hdf5File::Texts(const std::string& group,
-                                                                const std::string& name) const {
-  const std::string where = "group " + Quoted(group);
-  const Handle object = OpenObject(state_->file.get(), group);
-  if (!object.ok()) return CorruptFile("the " + where + " is missing");
-  Result<std::optional<std::vector<std::string>>> whole = ReadAttribute(object.get(), name);
-  if (!whole.ok()) return whole.status().Prefixed(where);
-  if (whole->has_value()) return whole;
-  std::optional<std::vector<std::string>> joined;
-  for (uint64_t part = 0; part < kMaxChunkedAttributes; ++part) {
-    Result<std::optional<std::vector<std::string>>> texts = ReadAttribute(object.get(), name + std::to_string(part));
-    if (!texts.ok()) return texts.status().Prefixed(where);
-    if (!texts->has_value()) break;
+Result<std::optional<std::vector<std::string>>> Hdf5File::Texts(const std::string& group, const std::string& name) {
+  using List = std::optional<std::vector<std::string>>;
+  const std::string where = "group " + Quoted(group.empty() ? "/" : group);
+  Result<const Hdf5Object*> object = Find(group);
+  if (!object.ok()) return object.status().Prefixed(where);
+  if (*object == nullptr) return CorruptFile("the " + where + " is missing");
+  const auto read = [&](const std::string& attribute) -> Result<List> {
+    for (const Hdf5Message& message : (*object)->messages) {
+      if (message.type != Hdf5MessageType::kAttribute) continue;
+      Result<List> texts = ReadTextAttribute(bytes_.get(), message, attribute);
+      if (!texts.ok()) return texts.status().Prefixed(where + ": the attribute " + Quoted(attribute));
+      if (texts->has_value()) return texts;
+    }
+    return List();
+  };
+  FOVEA_ASSIGN_OR_RETURN(List whole, read(name));
+  if (whole.has_value()) return whole;
+  List joined;
+  for (int part = 0; part < kMaxParts; ++part) {
+    FOVEA_ASSIGN_OR_RETURN(const List texts, read(name + std::to_string(part)));
+    if (!texts.has_value()) break;
     if (!joined.has_value()) joined.emplace();
-    joined->insert(joined->end(), (*texts)->begin(), (*texts)->end());
+    joined->insert(joined->end(), texts->begin(), texts->end());
     if (joined->size() > kMaxTexts) return CorruptFile(where + ": the attribute " + Quoted(name) + " has no end");
+  }
+  if (joined.has_value()) return joined;
+  const Hdf5Message* info = (*object)->Find(Hdf5MessageType::kAttributeInfo);
+  if (info != nullptr) {
+    Fields fields(info->bytes);
+    fields.Skip(1);
+    if ((fields.U8() & 1) != 0) fields.Skip(2);
+    if (fields.U64() != kUndefinedAddress) {
+      return Unsupported(where +
+                         " has its attributes in HDF5's dense form; write the file again with h5repack --high=0");
+    }
   }
   return joined;
 }
 
-Result<Weight> Hdf5File::Array(const std::string& path) const {
+Result<Weight> Hdf5File::Array(const std::string& path) {
   const std::string where = "the weights " + Quoted(path);
-  const Handle object = OpenObject(state_->file.get(), path);
-  if (!object.ok()) return CorruptFile(where + " are missing");
-  if (H5Iget_type(object.get()) != H5I_DATASET) return CorruptFile(where + " are not an array");
-  const Handle type(H5Dget_type(object.get()), H5Tclose), space(H5Dget_space(object.get()), H5Sclose),
-      creation(H5Dget_create_plist(object.get()), H5Pclose);
-  if (!type.ok() || !space.ok() || !creation.ok()) return CorruptFile(where + " cannot be read");
-  const H5T_class_t kind = H5Tget_class(type.get());
-  const size_t width = H5Tget_size(type.get());
-  if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || width < 1 || width > 8) {
-    return Unsupported(where + " are neither integers nor floats of at most 64 bits");
-  }
-  const H5D_layout_t layout = H5Pget_layout(creation.get());
-  if (H5Pget_external_count(creation.get()) != 0 || layout == H5D_VIRTUAL || layout < 0) {
-    return Unsupported(where + " are not in this file but in another one");
-  }
-  const int rank = H5Sget_simple_extent_ndims(space.get());
-  if (rank < 0 || rank > kMaxRank) return CorruptFile(where + " have " + std::to_string(rank) + " axes");
-  hsize_t dims[kMaxRank] = {}, chunk[kMaxRank] = {};
-  if (H5Sget_simple_extent_dims(space.get(), dims, nullptr) < 0) return CorruptFile(where + " cannot be read");
-
-  const uint64_t limit = kFreeExpansionBytes + kMaxExpansion * state_->bytes;
-  const auto bytes_of = [&](const hsize_t* sizes) {
-    uint64_t total = width;
-    for (int i = 0; i < rank; ++i) {
-      if (sizes[i] != 0 && total > limit / sizes[i]) return limit + 1;
-      total *= sizes[i];
+  const auto read = [&]() -> Result<Weight> {
+    FOVEA_ASSIGN_OR_RETURN(const Hdf5Object* object, Find(path));
+    if (object == nullptr) return CorruptFile("they are missing");
+    const Hdf5Message *space = object->Find(Hdf5MessageType::kDataspace),
+                      *type_message = object->Find(Hdf5MessageType::kDatatype);
+    if (space == nullptr || type_message == nullptr) return CorruptFile("they are not an array");
+    if (space->shared || type_message->shared) return Unsupported("their type is stored elsewhere in the file");
+    FOVEA_ASSIGN_OR_RETURN(const Hdf5Type type, ReadType(type_message->bytes));
+    if (type.kind != Hdf5Type::kFloat && type.kind != Hdf5Type::kInteger) {
+      return Unsupported("they are neither integers nor floats of at most 64 bits");
     }
-    return total;
+    FOVEA_ASSIGN_OR_RETURN(const auto dims, ReadDataspace(space->bytes));
+    if (!dims.has_value()) return CorruptFile("they have no elements");
+    if (dims->size() > kMaxRank) return CorruptFile("they have " + std::to_string(dims->size()) + " axes");
+    const uint64_t limit = kFreeExpansionBytes + kMaxExpansion * bytes_->size();
+    uint64_t bytes = type.width;
+    Weight weight;
+    for (const uint64_t size : *dims) {
+      if (size > limit || (size > 0 && bytes > limit / size)) {
+        return CorruptFile("they are larger than what the file holds");
+      }
+      bytes *= size;
+      weight.dims.push_back(static_cast<int64_t>(size));
+    }
+    if (bytes > limit - decoded_bytes_) return CorruptFile("they are larger than what the file holds");
+    decoded_bytes_ += bytes;
+    FOVEA_ASSIGN_OR_RETURN(const std::string data, ReadElements(bytes_.get(), *object, *dims, type.width, bytes));
+    weight.data = ToFloats(type, data);
+    return weight;
   };
-  const uint64_t bytes = bytes_of(dims);
-  const bool stored_whole = layout == H5D_CONTIGUOUS || layout == H5D_COMPACT;
-  if ((stored_whole && bytes > H5Dget_storage_size(object.get())) || bytes > limit - state_->decoded_bytes) {
-    return CorruptFile(where + " are larger than what the file holds");
-  }
-  if (layout == H5D_CHUNKED && (H5Pget_chunk(creation.get(), rank, chunk) != rank || bytes_of(chunk) > limit)) {
-    return CorruptFile(where + " are stored in pieces of an absurd size");
-  }
-  state_->decoded_bytes += bytes;
-
-  Weight weight;
-  weight.dims.assign(dims, dims + rank);
-  weight.data.resize(bytes / width);
-  if (!weight.data.empty() &&
-      H5Dread(object.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, weight.data.data()) < 0) {
-    return CorruptFile(where + " cannot be read: their data are damaged, or packed by a filter that is not HDF5's own");
-  }
+  Result<Weight> weight = read();
+  if (!weight.ok()) return weight.status().Prefixed(where);
   return weight;
 }
 

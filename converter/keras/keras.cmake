@@ -1,5 +1,5 @@
 # The Keras frontend's sources and its libraries.
-find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(ZLIB REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
 set(KERAS_SOURCES
@@ -9,7 +9,11 @@ set(KERAS_SOURCES
   keras/conv.cc
   keras/core.cc
   keras/find_weights.cc
+  keras/hdf5_bytes.cc
+  keras/hdf5_data.cc
   keras/hdf5_file.cc
+  keras/hdf5_group.cc
+  keras/hdf5_object.cc
   keras/import.cc
   keras/importer.cc
   keras/json.cc

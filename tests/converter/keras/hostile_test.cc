@@ -268,25 +268,5 @@ TEST_F(KerasHdf5Tricks, OtherTypes) {
   ExpectRefused(make(H5T_C_S1), StatusCode::kUnsupported, "neither integers nor floats");
 }
 
-TEST(KerasHostile, CompressedWeightsAreRead) {
-  KerasFile sound = Sound();
-  const TemporaryFile h5(".h5");
-  WriteKeras(sound, h5.path());
-  const char* path = "model_weights/a/a/kernel:0";
-  const hid_t file = H5Fopen(h5.path().c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
-  H5Ldelete(file, path, H5P_DEFAULT);
-  const hsize_t dims[] = {3, 3, 2, 2};
-  const hid_t space = H5Screate_simple(4, dims, nullptr), how = H5Pcreate(H5P_DATASET_CREATE);
-  H5Pset_chunk(how, 4, dims);
-  H5Pset_deflate(how, 6);
-  const hid_t data = H5Dcreate2(file, path, H5T_IEEE_F32LE, space, H5P_DEFAULT, how, H5P_DEFAULT);
-  H5Dwrite(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, sound.layers[0].arrays[0].data.data());
-  H5Dclose(data);
-  H5Pclose(how);
-  H5Sclose(space);
-  H5Fclose(file);
-  EXPECT_TRUE(Import(h5.path()).ok()) << Import(h5.path()).message();
-}
-
 }  // namespace
 }  // namespace fovea::testing

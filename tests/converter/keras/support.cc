@@ -71,7 +71,10 @@ TemporaryFile::TemporaryFile(const std::string& suffix) {
 }
 
 void WriteKeras(const KerasFile& keras, const std::string& path) {
-  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (keras.latest_format) H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+  const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access);
+  H5Pclose(access);
   // Attributes beyond 64 KB only fit as variable-length strings.
   if (!keras.config.is_null()) {
     WriteText(file, "model_config", {keras.config.is_string() ? keras.config.get<std::string>() : keras.config.dump()},

@@ -32,8 +32,9 @@ struct KerasFile {
   Json config;  // null: none
   std::string keras_version = "2.2.4", backend = "tensorflow";
   std::vector<LayerWeights> layers;
-  bool fixed_strings = true;  // attributes of fixed length, as Python 2 and bytes have them; else variable length
-  bool split_names = false;   // weight_names0, weight_names1
+  bool fixed_strings = true;   // attributes of fixed length, as Python 2 and bytes have them; else variable length
+  bool split_names = false;    // weight_names0, weight_names1
+  bool latest_format = false;  // HDF5's newest structures rather than those that every version reads
   std::string group = "model_weights";  // "" for files of save_weights
 };
 
