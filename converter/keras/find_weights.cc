@@ -63,7 +63,9 @@ bool IsFrozen(const LayerDef& layer) {
 
 }  // namespace
 
-WeightFinder::WeightFinder(const ModelDef& model, WeightSource* source) : source_(source) { Visit(model, {}); }
+WeightFinder::WeightFinder(const ModelDef& model, WeightSource* source) : model_(model), source_(source) {
+  Visit(model, {});
+}
 
 void WeightFinder::Visit(const ModelDef& model, const Place& around) {
   for (const LayerDef& layer : model.layers) {
@@ -99,19 +101,23 @@ std::optional<std::vector<size_t>> WeightFinder::ByName(const LayerDef& layer,
   return found;
 }
 
-// Keras lists the trainable weights of all layers inside, then the others.
+// Keras lists, for each layer of the outermost model, the trainable weights of all layers inside, then the others.
 Result<std::vector<size_t>> WeightFinder::ByPosition(const LayerDef& layer,
                                                      const std::vector<std::string>& names) const {
   std::vector<size_t> found(RolesOf(layer).size());
   size_t at = 0;
-  for (const bool trainable : {true, false}) {
-    for (const LayerDef* leaf : leaves_.at(places_.at(&layer).top)) {
-      const std::vector<Role> roles = RolesOf(*leaf);
-      const bool frozen = places_.at(leaf).frozen;
-      for (size_t i = 0; i < roles.size(); ++i) {
-        if ((roles[i].trainable && !frozen) != trainable) continue;
-        if (leaf == &layer) found[i] = at;
-        ++at;
+  for (const LayerDef& top : model_.layers) {
+    const bool listed = !source_->IsPerLayer() || &top == places_.at(&layer).top;
+    if (!listed || leaves_.count(&top) == 0) continue;
+    for (const bool trainable : {true, false}) {
+      for (const LayerDef* leaf : leaves_.at(&top)) {
+        const std::vector<Role> roles = RolesOf(*leaf);
+        const bool frozen = places_.at(leaf).frozen;
+        for (size_t i = 0; i < roles.size(); ++i) {
+          if ((roles[i].trainable && !frozen) != trainable) continue;
+          if (leaf == &layer) found[i] = at;
+          ++at;
+        }
       }
     }
   }
@@ -123,10 +129,11 @@ Result<std::vector<size_t>> WeightFinder::ByPosition(const LayerDef& layer,
 Result<std::vector<size_t>> WeightFinder::Find(const LayerDef& layer) {
   FOVEA_ASSIGN_OR_RETURN(const std::vector<std::string> names, source_->Names(TopLayer(layer)));
   const bool nested = places_.at(&layer).top != &layer;
-  if (source_->IsOrdered() && !nested && names.size() == RolesOf(layer).size()) return ByPosition(layer, names);
+  if (source_->IsPerLayer() && !nested && names.size() == RolesOf(layer).size()) return ByPosition(layer, names);
   if (std::optional<std::vector<size_t>> found = ByName(layer, names)) return *found;
-  if (source_->IsOrdered()) return ByPosition(layer, names);
-  return CorruptFile("its weights are not among those of the file");
+  Result<std::vector<size_t>> found = ByPosition(layer, names);
+  if (!found.ok() && !source_->IsPerLayer()) return CorruptFile("its weights are not among those of the file");
+  return found;
 }
 
 }  // namespace fovea::converter::keras

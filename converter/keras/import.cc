@@ -36,7 +36,7 @@ class Hdf5Weights : public keras::WeightSource {
     FOVEA_ASSIGN_OR_RETURN(const std::vector<std::string> names, Names(layer));
     return file_->Array(std::string(kGroup) + "/" + layer + "/" + names[index]);
   }
-  bool IsOrdered() const override { return true; }
+  bool IsPerLayer() const override { return true; }
 
  private:
   Hdf5File* file_;

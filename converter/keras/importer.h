@@ -34,6 +34,7 @@ class WeightFinder {
   std::optional<std::vector<size_t>> ByName(const LayerDef& layer, const std::vector<std::string>& names) const;
   Result<std::vector<size_t>> ByPosition(const LayerDef& layer, const std::vector<std::string>& names) const;
 
+  const ModelDef& model_;
   WeightSource* source_;
   std::map<const LayerDef*, Place> places_;
   std::map<const LayerDef*, std::vector<const LayerDef*>> leaves_;  // of each outermost layer, in order

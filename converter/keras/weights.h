@@ -20,14 +20,13 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
 
-  // Names of the weights that belong to a layer of the outermost model, "conv1/kernel:0" ("conv1_W" in Keras 1). Empty
-  // where it has none.
+  // Names of the weights among which are those of a layer of the outermost model, "conv1/kernel:0" ("conv1_W" in
+  // Keras 1), in the order in which they were saved.
   virtual Result<std::vector<std::string>> Names(const std::string& layer) = 0;
   // The weight at a position of that list.
   virtual Result<Weight> Read(const std::string& layer, size_t index) = 0;
-  // Whether Names() lists this layer's weights and no others, in Keras' order: trainable ones first. Then a layer whose
-  // weights have unusual names can still be told by position.
-  virtual bool IsOrdered() const = 0;
+  // Whether Names() lists that layer's weights alone; else it lists the whole model's.
+  virtual bool IsPerLayer() const = 0;
 };
 
 }  // namespace fovea::converter::keras

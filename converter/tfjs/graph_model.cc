@@ -107,7 +107,7 @@ class ManifestWeights : public keras::WeightSource {
   }
   Result<std::vector<std::string>> Names(const std::string&) override { return names_; }
   Result<keras::Weight> Read(const std::string&, size_t index) override { return weights_[index]; }
-  bool IsOrdered() const override { return false; }
+  bool IsPerLayer() const override { return false; }
 
  private:
   std::vector<std::string> names_;

@@ -1,15 +1,19 @@
-// Keras HDF5 files from anywhere, through the importer.
+// Keras HDF5 files from anywhere, through import, passes and emission.
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "converter/keras/import.h"
+#include "converter/passes/pipeline.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  fovea::ir::Graph graph;
-  fovea::converter::Report report;
-  const fovea::Status status =
-      fovea::converter::ImportKerasFromBytes(std::as_bytes(std::span(data, size)), "fuzz", {}, &graph, &report);
-  if (!status.ok() && status.message().empty()) __builtin_trap();
+  using namespace fovea;
+  converter::Report report;
+  converter::Options options;
+  ir::Graph graph;
+  Status status =
+      converter::ImportKerasFromBytes(std::as_bytes(std::span(data, size)), "fuzz", options, &graph, &report);
+  if (status.ok()) status = converter::RunPasses(&graph, options, &report);
+  if (status.ok()) (void)converter::Emit(graph, options).ok();
   return 0;
 }

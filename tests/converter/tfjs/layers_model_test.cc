@@ -75,6 +75,15 @@ TEST(TfjsLayersModel, ModelsInModelsByTheLongestName) {
   ExpectNear(RunModel(folder.path(), {kX})[0], Map(kX, [](double v) { return 3 * v; }));
 }
 
+// A model that was built twice in one session: names that no layer has. The order tells.
+TEST(TfjsLayersModel, WeightsByPosition) {
+  TfjsFolder folder;
+  folder.AddFloats({"conv_1_1/kernel", kW.dims, kW.data});
+  folder.AddFloats({"conv_1_1/bias", kB.dims, kB.data});
+  folder.Write(LayersModel(OneLayer(ConvLayer(), {kX.dims}, 2)));
+  ExpectNear(RunModel(folder.path(), {kX})[0], SmallGraphResult(kX, kW, kB));
+}
+
 TEST(TfjsLayersModel, MissingWeights) {
   TfjsFolder folder;
   folder.AddFloats(kW);
