@@ -146,6 +146,14 @@ void MemoryPlanner::MeasureTemporaries() {
   }
 }
 
+void MemoryPlanner::MeasureEveryTile() {
+  const TileIndex& count = plan_.grid.count;
+  for (int64_t t = 0; t < plan_.grid.tiles(); ++t) {
+    MeasureScratch({t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]});
+  }
+  PlaceAll();
+}
+
 void MemoryPlanner::MeasureScratch(const TileIndex& tile) {
   LayOutTile(plan_, tile, &state_);
   std::vector<exec::Operand> in;

@@ -14,8 +14,12 @@ class MemoryPlanner {
  public:
   MemoryPlanner(Plan* plan, int threads) : plan_(*plan), threads_(threads) {}
 
-  // Lays out memory for the grid in the plan.
+  // Lays out memory for the grid in the plan. Scratch is measured on a sample of the tiles, since kernels' scratch
+  // follows no simple rule: the result is from below.
   void LayOut();
+  // Measures the scratch of every tile of the grid that was laid out last. About as long as a run takes to prepare its
+  // calls.
+  void MeasureEveryTile();
 
  private:
   using TileIndex = std::array<int64_t, 3>;

@@ -87,6 +87,14 @@ std::string Bytes(uint64_t bytes) {
   return std::to_string(bytes) + " bytes (" + std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB)";
 }
 
+Status TooLittle(uint64_t least, uint64_t budget, bool asked, const std::string& barrier) {
+  std::string message =
+      "the model needs at least " + Bytes(least) + ", the budget is " + std::to_string(budget) + " bytes";
+  if (asked) message += "; with the tiles asked for";
+  if (!asked && !barrier.empty()) message += "; smaller tiles are not possible: " + barrier;
+  return OverBudget(message);
+}
+
 // Kernels whose tiles are larger than one output get regions on their lattice.
 void AlignToKernel(const exec::Operator& op, size_t rank, NodeLinks* links) {
   const std::array<int64_t, 3> lattice = op.lattice();
@@ -143,19 +151,27 @@ Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
   }
   planner.LayOut();
   uint64_t least = plan.total_bytes();
-  while (options.memory_bytes > 0 && plan.total_bytes() > options.memory_bytes) {
-    if (asked || !barrier.empty() || !Halve(plan.grid, lattice, &tile)) {
-      std::string message = "the model needs at least " + Bytes(least) + ", the budget is " +
-                            std::to_string(options.memory_bytes) + " bytes";
-      if (asked) message += "; with the tiles asked for";
-      if (!asked && !barrier.empty()) message += "; smaller tiles are not possible: " + barrier;
-      return OverBudget(message);
+  std::array<int64_t, 3> least_tile = plan.grid.tile;
+  for (bool grow = !asked;; grow = false) {
+    while (options.memory_bytes > 0 && plan.total_bytes() > options.memory_bytes) {
+      if (asked || !barrier.empty() || !Halve(plan.grid, lattice, &tile)) {
+        SetTile(least_tile, &plan.grid);
+        planner.LayOut();
+        planner.MeasureEveryTile();
+        return TooLittle(plan.total_bytes(), options.memory_bytes, asked, barrier);
+      }
+      SetTile(tile, &plan.grid);
+      planner.LayOut();
+      if (plan.total_bytes() < least) {
+        least = plan.total_bytes();
+        least_tile = plan.grid.tile;
+      }
     }
-    SetTile(tile, &plan.grid);
-    planner.LayOut();
-    least = std::min(least, plan.total_bytes());
+    if (!plan.tiled) break;
+    if (grow) Grow(lattice, options.memory_bytes, &planner, &plan);
+    planner.MeasureEveryTile();
+    if (options.memory_bytes == 0 || plan.total_bytes() <= options.memory_bytes) break;
   }
-  if (!asked && plan.tiled) Grow(lattice, options.memory_bytes, &planner, &plan);
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #include "tools/fovea/run_file.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 
@@ -33,28 +34,72 @@ std::string SiblingPath(const std::string& path, const std::string& name) {
 
 // A session for the layout's sizes; when the network turns out to return less than it takes, once more with a margin.
 Result<Session> MakeSession(const Model& model, const SessionOptions& options, Layout* layout) {
-  FOVEA_ASSIGN_OR_RETURN(Session session, Session::Create(model, layout->input_dims, options));
-  bool changed = false;
-  FOVEA_RETURN_IF_ERROR(MatchOutputs(model, session, layout, &changed));
-  if (!changed) return session;
-  FOVEA_ASSIGN_OR_RETURN(session, Session::Create(model, layout->input_dims, options));
-  FOVEA_RETURN_IF_ERROR(MatchOutputs(model, session, layout, &changed));
-  return session;
+  for (bool again = false;; again = true) {
+    FOVEA_ASSIGN_OR_RETURN(Session session, Session::Create(model, layout->input_dims, options));
+    bool changed = false;
+    FOVEA_RETURN_IF_ERROR(MatchOutputs(model, session, layout, &changed));
+    if (!changed || again) return session;
+  }
 }
 
 int64_t LabelPlanes(const Layout& layout, const OutputLayout& out) { return layout.network_3d ? out.axes[0].size : 1; }
 
-// Bytes of image buffers beside the session: readers, writers, statistics, labels, picture.
-uint64_t BufferBytes(const RunOptions& options, const Layout& layout, const formats::ImageReader& reader) {
+DType FileType(const RunOptions& options, DType label_type) {
+  return options.labels ? label_type : options.has_threshold ? DType::kUInt8 : options.write.dtype;
+}
+
+bool IsPng(const std::string& path) {
+  std::string extension = fs::path(path).extension();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return extension == ".png";
+}
+
+// Bytes that a writer holds of strips that are begun and not complete: those that a row of tiles touches, of every
+// plane and channel that a tile spans.
+int64_t WaitingBytes(const formats::ImageInfo& in, const Layout& layout, const OutputLayout& out,
+                     const PlanReport& plan) {
+  constexpr int64_t kMostStripRows = 256;
+  const int64_t rows = out.axes[1].size, cols = out.axes[2].size;
+  int64_t planes = out.channels, held = kMostStripRows;
+  if (plan.tiles > 1) {
+    if (layout.network_3d) planes *= std::min(out.axes[0].size, plan.tile_size[0]);
+    held = (plan.tile_size[2] < cols ? plan.tile_size[1] : 0) + 2 * kMostStripRows;
+  }
+  // Pixels of colour pictures lie side by side in the file; their channels come one after another.
+  if (layout.iterate_channels && !in.axes.empty() && in.axes.back() == 'S') {
+    planes *= in.c;
+    held = rows;
+  }
+  return std::min(rows, held) * cols * planes;
+}
+
+struct Purpose {
+  const RunOptions* options;
+  const formats::ImageReader* reader;
+  std::string output;
+  DType label_type;
+};
+
+// Bytes of image buffers beside the session: readers, writers, statistics, labels, picture. plan: null when it is not
+// known yet.
+uint64_t BufferBytes(const Purpose& purpose, const Layout& layout, const PlanReport* plan) {
   constexpr int64_t kBandRows = 64;
-  int64_t bytes = reader.WorkingBytes(kBandRows);
+  const RunOptions& options = *purpose.options;
+  const formats::ImageInfo& in = purpose.reader->info();
+  int64_t bytes = purpose.reader->WorkingBytes(kBandRows);
   const int64_t sample = layout.image[0] * layout.image[1] * layout.image[2] * layout.channels;
   bytes += NormalizationStatistics::WorkingBytes(options.normalization, sample);
   bytes += 2 * (int64_t{1} << 20);  // blocks of ImageSource and ImageSink
+  const auto element = static_cast<int64_t>(DTypeBytes(FileType(options, purpose.label_type)));
   for (const OutputLayout& out : layout.outputs) {
     const int64_t plane = out.axes[1].size * out.axes[2].size;
     if (options.labels) bytes += LabelPlanes(layout, out) * out.channels * plane * 4 + plane * 12;
-    if (options.write.compression != formats::WriteOptions::kNone) bytes += out.axes[2].size * 256 * 4;
+    if (IsPng(purpose.output)) {
+      bytes += OutputInfo(in, layout, out).c * plane * element;
+    } else if (options.write.compression != formats::WriteOptions::kNone && plan != nullptr) {
+      bytes += WaitingBytes(in, layout, out, *plan) * element;
+    }
     bytes += 1 << 20;
   }
   if (!options.overlay.empty()) bytes += layout.image[1] * layout.image[2] * 24;
@@ -62,29 +107,33 @@ uint64_t BufferBytes(const RunOptions& options, const Layout& layout, const form
 }
 
 // A session that, with the image buffers and what is resident already, keeps to the budget. What the buffers take is
-// known once the outputs are, so the first try may have to be repeated.
-Result<Session> FitSession(const Model& model, const RunOptions& options, uint64_t resident,
-                           const formats::ImageReader& reader, Layout* layout) {
-  SessionOptions session_options = options.session;
+// known once the outputs and tiles are, so the first try may have to be repeated. other: bytes beside the session.
+Result<Session> FitSession(const Model& model, const Purpose& purpose, uint64_t resident, Layout* layout,
+                           uint64_t* other) {
+  const uint64_t budget = purpose.options->memory_bytes;
+  SessionOptions session_options = purpose.options->session;
   session_options.streaming = true;
+  uint64_t reserved = resident + BufferBytes(purpose, *layout, nullptr);
   for (;;) {
-    const uint64_t other = resident + BufferBytes(options, *layout, reader);
-    if (options.memory_bytes != 0) {
-      if (options.memory_bytes <= other) {
-        return OverBudget("the budget of " + HumanBytes(options.memory_bytes) +
-                          " does not even hold the program, the model and the image's buffers (" + HumanBytes(other) +
-                          ")");
+    if (budget != 0) {
+      if (budget <= reserved) {
+        return OverBudget("the budget of " + HumanBytes(budget) +
+                          " does not even hold the program, the model and the image's buffers (" +
+                          HumanBytes(reserved) + ")");
       }
-      session_options.memory_bytes = options.memory_bytes - other;
+      session_options.memory_bytes = budget - reserved;
     }
     auto session = MakeSession(model, session_options, layout);
     if (!session.ok()) {
       if (session.status().code() != StatusCode::kOverBudget) return session.status();
       return OverBudget(session.status().message() +
-                        "; beside it the program, the model and the image's buffers take " + HumanBytes(other));
+                        "; beside it the program, the model and the image's buffers take " + HumanBytes(reserved));
     }
-    const uint64_t total = resident + BufferBytes(options, *layout, reader) + session->report().total_bytes();
-    if (options.memory_bytes == 0 || total <= options.memory_bytes) return session;
+    const PlanReport& plan = session->report();
+    *other = resident + BufferBytes(purpose, *layout, &plan);
+    if (budget == 0 || *other + plan.total_bytes() <= budget) return session;
+    // The session kept to what was left, so this is more than before.
+    reserved = *other;
   }
 }
 
@@ -97,11 +146,7 @@ Result<File> OpenOutput(const RunOptions& options, const Layout& layout, const O
                         const formats::ImageInfo& in, const std::string& path, DType label_type) {
   formats::ImageInfo info = OutputInfo(in, layout, out);
   formats::WriteOptions write = options.write;
-  if (options.labels) {
-    write.dtype = label_type;
-  } else if (options.has_threshold) {
-    write.dtype = DType::kUInt8;
-  }
+  write.dtype = FileType(options, label_type);
   FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer, formats::CreateImage(path, info, write));
   File file;
   file.path = path;
@@ -149,8 +194,9 @@ Status RunOnce(const Model& model, const RunOptions& options, const std::string&
 
   // The session gets what the budget leaves beside the process as it stands and the image buffers.
   const uint64_t resident = ResidentBytes() + model.info().file_bytes + kSlackBytes;
-  FOVEA_ASSIGN_OR_RETURN(Session session, FitSession(model, options, resident, *reader, &layout));
-  const uint64_t other = resident + BufferBytes(options, layout, *reader);
+  uint64_t other = 0;
+  FOVEA_ASSIGN_OR_RETURN(Session session,
+                         FitSession(model, {&options, reader.get(), output, label_type}, resident, &layout, &other));
   const PlanReport& plan = session.report();
   (*report)["input"] = input;
   (*report)["predicted_peak_bytes"] = other + plan.total_bytes();
