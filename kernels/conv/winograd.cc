@@ -340,7 +340,7 @@ struct Filter {
 
   // Small images stay in the cache from one layer to the next.
   static bool GoesToMemory(const View& view) {
-    return view.dims[kD] * view.dims[kH] * view.dims[kW] * view.dims[kC] > (1 << 19);
+    return view.dims[kD] * view.dims[kH] * view.dims[kW] * view.dims[kC] > (1 << 16);
   }
 
   // What the run of tiles from `first` on reads that the run above it did not.

@@ -41,6 +41,7 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   plan_options.streaming = options.streaming;
   plan_options.threads = threads_;
   plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
+  plan_options.band_rows = options.band_rows;
   plan_options.memory_bytes = options.memory_bytes;
   plan_options.fixed_bytes = Constants::Bytes(*file_, resolved, only_packed);
   FOVEA_ASSIGN_OR_RETURN(plan_, plan::MakePlan(std::move(resolved), plan_options));
@@ -114,7 +115,9 @@ void FastRunner::FillReport(kernels::Isa cap) {
   report.tiles = plan_.grid.tiles();
   for (size_t s = 0; s < 3; ++s) report.tile_size[s] = plan_.grid.tile[s];
   report.multiply_adds = plan_.multiply_adds;
-  report.strategy = plan_.tiled ? "tiles" : "whole image";
+  report.bands = plan_.bands;
+  report.strategy =
+      plan_.tiled ? (plan_.bands > 1 ? "tiles in bands" : "tiles") : (plan_.bands > 1 ? "bands" : "whole image");
   report.isa = kernels::IsaName(cap);
   report.threads = threads_;
   for (const Operator& op : plan_.operators) {

@@ -36,7 +36,15 @@ class FastRunner : public Runner {
   void FillReport(kernels::Isa cap);
 
   void SetRegion(const plan::Region& region, size_t rank);
-  Status RunTile(const TileIndex& tile);
+  // source, sink: null when the ports are the caller's memory.
+  Status RunTile(const TileIndex& tile, TensorSource* source, TensorSink* sink);
+  Status RunBands(size_t s, TensorSource* source, TensorSink* sink);
+  bool RunNodes(const plan::Segment& segment);
+  void MoveRows(const plan::Slide& slide);
+  Status Stopped() const;
+  // segment: the rows of its band, for ports that roll with it; -1: the tile, for the others.
+  Status ReadInputs(TensorSource& source, int segment);
+  Status WriteOutputs(TensorSink& sink, int segment, const TileIndex* tile);
   bool RunNode(size_t n);
   bool RunCall(size_t n, int64_t work);
   void CopyOutputs(const TileIndex& tile);

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "runtime/exec/fast.h"
 #include "runtime/exec/rectangles.h"
+#include "runtime/plan/bands.h"
 
 namespace fovea::exec {
 namespace {
@@ -113,19 +115,106 @@ void FastRunner::CopyOutputs(const TileIndex& tile) {
   }
 }
 
-Status FastRunner::RunTile(const TileIndex& tile) {
-  for (size_t n = 0; n < plan_.operators.size(); ++n) {
-    if (Poll() && RunNode(n)) continue;
-    if (short_of_scratch_)
-      return Internal("node '" + plan_.operators[n].node().node->name + "' has too little scratch");
-    return Cancelled("the run was cancelled");
+bool FastRunner::RunNodes(const plan::Segment& segment) {
+  for (int n = segment.first; n < segment.end; ++n) {
+    if (!Poll() || !RunNode(static_cast<size_t>(n))) return false;
+  }
+  return true;
+}
+
+Status FastRunner::RunBands(size_t s, TensorSource* source, TensorSink* sink) {
+  plan::BeginBands(plan_, s, &state_);
+  while (plan::NextBand(plan_, s, &state_)) {
+    for (size_t i = 0; i < state_.slide_count; ++i) MoveRows(state_.slides[i]);
+    if (source != nullptr) FOVEA_RETURN_IF_ERROR(ReadInputs(*source, static_cast<int>(s)));
+    if (!RunNodes(plan_.segments[s])) return Stopped();
+    if (sink != nullptr) FOVEA_RETURN_IF_ERROR(WriteOutputs(*sink, static_cast<int>(s), nullptr));
+  }
+  plan::EndBands(plan_, s, &state_);
+  return OkStatus();
+}
+
+void FastRunner::MoveRows(const plan::Slide& slide) {
+  const plan::Group& group = plan_.groups[static_cast<size_t>(slide.group)];
+  const plan::Region& memory = state_.memory[static_cast<size_t>(slide.group)];
+  int64_t row = 1;
+  for (size_t a = 2; a < dims(group.root).size(); ++a) row *= memory.axis[a].size();
+  float* data = BufferData(plan_.buffers[static_cast<size_t>(group.buffer)]);
+  std::memmove(data, data + (slide.first - slide.old_first) * row,
+               static_cast<size_t>(slide.count * row) * sizeof(float));
+}
+
+Status FastRunner::RunTile(const TileIndex& tile, TensorSource* source, TensorSink* sink) {
+  plan::LayOutTile(plan_, tile, &state_);
+  if (source != nullptr) FOVEA_RETURN_IF_ERROR(ReadInputs(*source, -1));
+  for (size_t s = 0; s < plan_.segments.size(); ++s) {
+    if (plan_.segments[s].banded()) {
+      FOVEA_RETURN_IF_ERROR(RunBands(s, source, sink));
+    } else if (!RunNodes(plan_.segments[s])) {
+      return Stopped();
+    }
   }
   CopyOutputs(tile);
-  return stop_ ? Cancelled("the run was cancelled") : OkStatus();
+  if (stop_) return Stopped();
+  return sink == nullptr ? OkStatus() : WriteOutputs(*sink, -1, &tile);
+}
+
+Status FastRunner::Stopped() const {
+  if (!short_of_scratch_) return Cancelled("the run was cancelled");
+  return Internal("a kernel asks for more scratch than was planned");
+}
+
+Status FastRunner::ReadInputs(TensorSource& source, int segment) {
+  for (size_t i = 0; i < graph().inputs.size(); ++i) {
+    const Port& port = graph().inputs[i];
+    const plan::Slot& slot = plan_.slots[static_cast<size_t>(port.value)];
+    if (slot.group < 0 || plan_.groups[static_cast<size_t>(slot.group)].rolling != segment) continue;
+    const plan::Region& memory = state_.memory[static_cast<size_t>(slot.group)];
+    plan::Region region = memory;
+    float* to = tile_ports_[0][i];
+    const size_t rank = dims(port.value).size();
+    if (segment >= 0) {
+      region.axis[1] = state_.regions[static_cast<size_t>(port.value)].axis[1];
+      int64_t skip = region.axis[1].begin - memory.axis[1].begin;
+      for (size_t a = 2; a < rank; ++a) skip *= memory.axis[a].size();
+      to += skip;
+    }
+    if (plan::IsEmpty(region, rank)) continue;
+    SetRegion(region, rank);
+    FOVEA_RETURN_IF_ERROR(source.Read(static_cast<int>(i), region_, to));
+  }
+  return OkStatus();
+}
+
+Status FastRunner::WriteOutputs(TensorSink& sink, int segment, const TileIndex* tile) {
+  for (size_t o = 0; o < graph().outputs.size(); ++o) {
+    const int value = graph().outputs[o].value;
+    const size_t rank = dims(value).size();
+    const int group = plan_.slots[static_cast<size_t>(value)].group;
+    const bool rolls = plan_.direct[o] && plan_.groups[static_cast<size_t>(group)].rolling >= 0;
+    const float* from = tile_ports_[1][o];
+    plan::Region region;
+    if (segment < 0) {
+      if (rolls) continue;
+      region = plan::OutputTile(plan_, o, *tile);
+    } else {
+      if (!rolls || plan_.groups[static_cast<size_t>(group)].rolling != segment) continue;
+      const plan::Region& memory = state_.memory[static_cast<size_t>(group)];
+      region = memory;
+      region.axis[1] = state_.regions[static_cast<size_t>(value)].axis[1];
+      int64_t skip = region.axis[1].begin - memory.axis[1].begin;
+      for (size_t a = 2; a < rank; ++a) skip *= memory.axis[a].size();
+      from += skip;
+    }
+    if (plan::IsEmpty(region, rank)) continue;
+    SetRegion(region, rank);
+    FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), region_, from));
+  }
+  return OkStatus();
 }
 
 Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* const> outputs) {
-  if (plan_.tiled) {
+  if (plan_.has_tile_buffers()) {
     MemorySource source(port_dims_[0], inputs);
     MemorySink sink(port_dims_[1], outputs);
     return Run(source, sink);
@@ -134,8 +223,7 @@ Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* co
   for (StepProfile& step : profile_) step.ms = 0;
   for (size_t i = 0; i < inputs.size(); ++i) ports_[0][i] = const_cast<float*>(inputs[i]);
   for (size_t o = 0; o < outputs.size(); ++o) ports_[1][o] = outputs[o];
-  plan::LayOutTile(plan_, {0, 0, 0}, &state_);
-  FOVEA_RETURN_IF_ERROR(RunTile({0, 0, 0}));
+  FOVEA_RETURN_IF_ERROR(RunTile({0, 0, 0}, nullptr, nullptr));
   if (hooks.progress) hooks.progress(1, 1);
   return OkStatus();
 }
@@ -148,25 +236,7 @@ Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
   const TileIndex& count = plan_.grid.count;
   const int64_t tiles = plan_.grid.tiles();
   for (int64_t t = 0; t < tiles; ++t) {
-    const TileIndex tile{t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]};
-    plan::LayOutTile(plan_, tile, &state_);
-    for (size_t i = 0; i < graph().inputs.size(); ++i) {
-      const Port& port = graph().inputs[i];
-      const plan::Slot& slot = plan_.slots[static_cast<size_t>(port.value)];
-      if (slot.group < 0) continue;
-      const plan::Region& region = state_.memory[static_cast<size_t>(slot.group)];
-      if (plan::IsEmpty(region, dims(port.value).size())) continue;
-      SetRegion(region, dims(port.value).size());
-      FOVEA_RETURN_IF_ERROR(source.Read(static_cast<int>(i), region_, tile_ports_[0][i]));
-    }
-    FOVEA_RETURN_IF_ERROR(RunTile(tile));
-    for (size_t o = 0; o < graph().outputs.size(); ++o) {
-      const size_t rank = dims(graph().outputs[o].value).size();
-      const plan::Region region = plan::OutputTile(plan_, o, tile);
-      if (plan::IsEmpty(region, rank)) continue;
-      SetRegion(region, rank);
-      FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), region_, tile_ports_[1][o]));
-    }
+    FOVEA_RETURN_IF_ERROR(RunTile({t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]}, &source, &sink));
     if (hooks.progress) hooks.progress(t + 1, tiles);
   }
   return OkStatus();

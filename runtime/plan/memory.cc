@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "runtime/plan/arena.h"
+#include "runtime/plan/bands.h"
 
 namespace fovea::plan {
 namespace {
@@ -34,6 +36,7 @@ void MemoryPlanner::LayOut() {
 
 bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
   largest_.assign(plan_.groups.size(), {});
+  plan_.bands = 1;
   for (auto& classes : classes_) classes.clear();
   for (size_t s = 0; s < 3; ++s) {
     std::set<std::vector<int64_t>> seen;
@@ -51,10 +54,30 @@ bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
           largest_[g][a] = std::max(largest_[g][a], state_.memory[g].axis[a].size());
         }
       }
+      MeasureWindows();
       if (seen.insert(std::move(extents)).second) classes_[s].push_back(t);
     }
   }
   return true;
+}
+
+void MemoryPlanner::MeasureWindows() {
+  // A window of no rows slides before every band: it begins at the first row that is kept.
+  std::vector<int64_t> rows(plan_.groups.size());
+  for (size_t g = 0; g < plan_.groups.size(); ++g) rows[g] = std::exchange(plan_.groups[g].window_rows, 0);
+  for (size_t s = 0; s < plan_.segments.size(); ++s) {
+    if (!plan_.segments[s].banded()) continue;
+    BeginBands(plan_, s, &state_);
+    for (int64_t band = 1; NextBand(plan_, s, &state_); ++band) {
+      plan_.bands = std::max(plan_.bands, band);
+      for (size_t g = 0; g < plan_.groups.size(); ++g) {
+        if (plan_.groups[g].rolling == static_cast<int>(s))
+          rows[g] = std::max(rows[g], state_.memory[g].axis[1].size());
+      }
+    }
+    EndBands(plan_, s, &state_);
+  }
+  for (size_t g = 0; g < plan_.groups.size(); ++g) plan_.groups[g].window_rows = rows[g];
 }
 
 bool MemoryPlanner::CheckSharing(const TileIndex& tile, Forbidden* forbidden) {
@@ -73,7 +96,7 @@ bool MemoryPlanner::CheckSharing(const TileIndex& tile, Forbidden* forbidden) {
   }
   for (size_t o = 0; o < plan_.direct.size(); ++o) {
     const int value = plan_.graph.graph->outputs[o].value;
-    if (!plan_.direct[o] || !plan_.tiled) continue;
+    if (!plan_.direct[o] || !plan_.has_tile_buffers()) continue;
     const Region& memory = state_.memory[static_cast<size_t>(plan_.slots[static_cast<size_t>(value)].group)];
     Region wanted = OutputTile(plan_, o, tile);
     for (size_t a = Rank(value); a < wanted.axis.size(); ++a) wanted.axis[a] = memory.axis[a];
@@ -97,7 +120,9 @@ void MemoryPlanner::MeasureBuffers() {
   for (size_t g = 0; g < plan_.groups.size(); ++g) {
     const Group& group = plan_.groups[g];
     uint64_t bytes = kFloat;
-    for (size_t a = 0; a < Rank(group.root); ++a) bytes *= static_cast<uint64_t>(largest_[g][a]);
+    for (size_t a = 0; a < Rank(group.root); ++a) {
+      bytes *= static_cast<uint64_t>(a == 1 && group.rolling >= 0 ? group.window_rows : largest_[g][a]);
+    }
     Buffer& buffer = plan_.buffers[static_cast<size_t>(group.buffer)];
     buffer.bytes = std::max(buffer.bytes, bytes);
   }
@@ -105,6 +130,8 @@ void MemoryPlanner::MeasureBuffers() {
   // that was not planned for it.)
   for (size_t o = 0; o < plan_.direct.size(); ++o) {
     Buffer& buffer = plan_.buffers[static_cast<size_t>(plan_.port_buffers[1][o])];
+    const int group = plan_.slots[static_cast<size_t>(plan_.graph.graph->outputs[o].value)].group;
+    if (plan_.direct[o] && plan_.groups[static_cast<size_t>(group)].rolling >= 0) continue;
     const Dims& dims = plan_.graph.dims[static_cast<size_t>(plan_.graph.graph->outputs[o].value)];
     std::array<int64_t, kMaxTensorRank> largest{};
     for (size_t s = 0; s < 3; ++s) {
@@ -156,32 +183,45 @@ void MemoryPlanner::MeasureEveryTile() {
 
 void MemoryPlanner::MeasureScratch(const TileIndex& tile) {
   LayOutTile(plan_, tile, &state_);
-  std::vector<exec::Operand> in;
+  for (size_t s = 0; s < plan_.segments.size(); ++s) {
+    const Segment& segment = plan_.segments[s];
+    const auto measure = [&] {
+      for (int n = segment.first; n < segment.end; ++n) MeasureScratch(static_cast<size_t>(n));
+    };
+    if (!segment.banded()) {
+      measure();
+      continue;
+    }
+    BeginBands(plan_, s, &state_);
+    while (NextBand(plan_, s, &state_)) measure();
+    EndBands(plan_, s, &state_);
+  }
+}
+
+void MemoryPlanner::MeasureScratch(size_t n) {
+  const ResolvedNode& node = plan_.graph.nodes[n];
+  // A runtime pad value would be read through the operand; padding has no scratch.
+  if (node.kind == OpKind::kPad || plan_.constant[static_cast<size_t>(node.node->output)]) return;
+  if (IsEmpty(state_.regions[static_cast<size_t>(node.node->output)], node.out.size())) return;
+  in_.clear();
+  for (size_t i = 0; i < node.in.size(); ++i) {
+    const int value = node.Has(i) ? node.node->inputs[i] : kNoValue;
+    if (value == kNoValue) {
+      in_.emplace_back();
+    } else if (plan_.slots[static_cast<size_t>(value)].group < 0) {
+      const Dims& dims = plan_.graph.dims[static_cast<size_t>(value)];
+      in_.push_back(NarrowToNeed(plan_, state_, n, i, exec::TightOperand(NoMemory(), dims, WholeRegion(dims))));
+    } else {
+      in_.push_back(NarrowToNeed(plan_, state_, n, i, OperandOf(plan_, state_, value, NoMemory())));
+    }
+  }
+  const exec::Operand out = OperandOf(plan_, state_, node.node->output, NoMemory() + (int64_t{1} << 36));
+  const exec::Operator& op = plan_.operators[n];
   exec::Call call;
-  for (size_t n = 0; n < plan_.graph.nodes.size(); ++n) {
-    const ResolvedNode& node = plan_.graph.nodes[n];
-    // A runtime pad value would be read through the operand; padding has no scratch.
-    if (node.kind == OpKind::kPad || plan_.constant[static_cast<size_t>(node.node->output)]) continue;
-    if (IsEmpty(state_.regions[static_cast<size_t>(node.node->output)], node.out.size())) continue;
-    in.clear();
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      const int value = node.Has(i) ? node.node->inputs[i] : kNoValue;
-      if (value == kNoValue) {
-        in.emplace_back();
-      } else if (plan_.slots[static_cast<size_t>(value)].group < 0) {
-        const Dims& dims = plan_.graph.dims[static_cast<size_t>(value)];
-        in.push_back(NarrowToNeed(plan_, state_, n, i, exec::TightOperand(NoMemory(), dims, WholeRegion(dims))));
-      } else {
-        in.push_back(NarrowToNeed(plan_, state_, n, i, OperandOf(plan_, state_, value, NoMemory())));
-      }
-    }
-    const exec::Operand out = OperandOf(plan_, state_, node.node->output, NoMemory() + (int64_t{1} << 36));
-    const exec::Operator& op = plan_.operators[n];
-    for (int64_t c = 0; c < op.CallCount(in, out); ++c) {
-      op.Bind(c, in, out, NoMemory(), &call);
-      uint64_t& bytes = plan_.temporaries[n].scratch_bytes;
-      bytes = std::max(bytes, Align(static_cast<uint64_t>(call.ScratchFloats()) * kFloat));
-    }
+  for (int64_t c = 0; c < op.CallCount(in_, out); ++c) {
+    op.Bind(c, in_, out, NoMemory(), &call);
+    uint64_t& bytes = plan_.temporaries[n].scratch_bytes;
+    bytes = std::max(bytes, Align(static_cast<uint64_t>(call.ScratchFloats()) * kFloat));
   }
 }
 

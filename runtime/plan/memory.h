@@ -31,9 +31,12 @@ class MemoryPlanner {
   bool CheckSharing(const TileIndex& tile, Forbidden* forbidden);
   // The value's region is tight: all of its group's memory.
   bool FillsMemory(int value) const;
+  // Grows the windows of the groups that roll to what the bands of the tile in state_ need.
+  void MeasureWindows();
   void MeasureBuffers();
   void MeasureTemporaries();
   void MeasureScratch(const TileIndex& tile);
+  void MeasureScratch(size_t n);
   void PlaceAll();
 
   Plan& plan_;
@@ -41,6 +44,7 @@ class MemoryPlanner {
   std::vector<uint8_t> aliases_;  // see ShareMemory
   TileState state_;
   std::vector<std::array<int64_t, kMaxTensorRank>> largest_;  // of every group, over all tiles
+  std::vector<exec::Operand> in_;                             // of the node that is measured
   std::array<std::vector<int64_t>, 3> classes_;               // of each grid axis: tiles whose extents differ
 };
 

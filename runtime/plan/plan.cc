@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/plan/bands.h"
 #include "runtime/plan/memory.h"
 #include "runtime/plan/receptive_field.h"
 
@@ -128,6 +129,18 @@ void PrepareOperators(const PlanOptions& options, Plan* plan) {
   }
 }
 
+// Values of this size go out to memory and back between one node and the next; those of a band stay in the last cache.
+// Measured on Zen 5 (1 MiB L2, 32 MiB L3), times without bands = 1: U-Net 32 at 512 x 512 0.93, StarDist 0.90, CARE
+// 0.97; within 2 % of that for 8 to 32 MiB and 4 to 16 MiB of working set.
+BandPolicy Policy(const PlanOptions& options) {
+  BandPolicy policy;
+  policy.rows = std::max<int64_t>(0, options.band_rows);
+  policy.large_bytes = options.band_rows < 0 ? UINT64_MAX : uint64_t{16} << 20;
+  policy.weight_bytes = options.band_rows > 0 ? UINT64_MAX : uint64_t{4} << 20;
+  policy.working_bytes = uint64_t{8} << 20;
+  return policy;
+}
+
 }  // namespace
 
 Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
@@ -136,6 +149,7 @@ Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
   plan.fixed_bytes = options.fixed_bytes;
   plan.streaming = options.streaming;
   PrepareOperators(options, &plan);
+  plan.segments = ChooseSegments(plan, Policy(options));
   std::array<int64_t, 3> lattice;
   FindGrid(plan, &plan.grid, &lattice);
   MemoryPlanner planner(&plan, options.threads);

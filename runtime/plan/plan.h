@@ -26,6 +26,7 @@ struct PlanOptions {
   uint64_t memory_bytes = 0;             // 0: no limit
   uint64_t fixed_bytes = 0;              // what the session needs besides: decoded constants
   bool exact_order = false;              // no Winograd
+  int64_t band_rows = 0;                 // > 0: bands of so many rows wherever possible; < 0: no bands; 0: as it pays
   bool streaming = false;                // inputs and outputs get buffers even when untiled
 };
 
@@ -49,7 +50,17 @@ struct Group {
   int buffer = -1;
   bool placed = false;  // has channel slices: the root's last axis is always whole
   bool whole = false;   // memory of the caller: the root as a whole tensor
+  // Segment whose bands move over this group's memory, a window of window_rows rows; -1: it holds all rows of a tile.
+  int rolling = -1;
+  int64_t window_rows = 0;
   std::vector<Member> members;
+};
+
+// Nodes [first, end), run band by band (see bands.h) or, with rows 0, one after another.
+struct Segment {
+  int first = 0, end = 0;
+  int64_t rows = 0;  // of the last node's output in a band
+  bool banded() const { return rows > 0; }
 };
 
 struct Slot {
@@ -78,6 +89,8 @@ struct Plan {
   bool tiled = false;
   bool streaming = false;
   TileGrid grid;
+  std::vector<Segment> segments;
+  int64_t bands = 1;        // the most that a segment has
   std::vector<Slot> slots;  // of every value
   std::vector<Group> groups;
   std::vector<Buffer> buffers;
@@ -98,10 +111,28 @@ struct Plan {
 // looks at the whole image, or its axes are not known.
 Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options);
 
-// What one tile needs of every value, and the memory of every group.
+// Rows of a value, see bands.h: made before this band, made after it, first one that this band or a later one reads.
+// is_read: by a node of the segment.
+struct BandRows {
+  int64_t made = 0, until = 0, keep = 0;
+  bool is_read = false;
+};
+
+// A group's window moves down: rows [first, first + count) become its first ones.
+struct Slide {
+  int group = -1;
+  int64_t old_first = 0, first = 0, count = 0;
+};
+
+// What one tile, or one band of it, needs of every value, and the memory of every group.
 struct TileState {
   std::vector<Region> regions;  // of every value: what is computed
   std::vector<Region> memory;   // of every group: what its buffer holds
+  // Of a segment's bands; empty in plans without.
+  std::vector<Interval> tile_rows;  // of every value: rows that the tile computes
+  std::vector<BandRows> bands;      // of every value
+  std::vector<Slide> slides;        // the first slide_count are of this band
+  size_t slide_count = 0;
 };
 // A state with room for everything, so that LayOutTile allocates nothing.
 TileState MakeTileState(const Plan& plan);

@@ -24,6 +24,8 @@ class Sharer {
     plan_.whole_channels.assign(values, 0);
     aliases_.assign(graph.nodes.size(), 0);
     def_.assign(values, -1);
+    first_read_.assign(values, INT_MAX);
+    readers_.assign(values, 0);
     last_.assign(values, -1);
     overwritten_.assign(values, INT_MAX);
     tight_.assign(values, 0);
@@ -36,8 +38,16 @@ class Sharer {
       for (size_t i = 0; i < node.in.size(); ++i) {
         if (!node.Has(i)) continue;
         last_[Index(node.node->inputs[i])] = n;
+        int& first = first_read_[Index(node.node->inputs[i])];
+        first = std::min(first, n);
+        ++readers_[Index(node.node->inputs[i])];
         if (op.NeedsTight(i)) tight_[Index(node.node->inputs[i])] = 1;
       }
+    }
+    segment_.assign(graph.nodes.size() + 1, -1);
+    for (size_t s = 0; s < plan_.segments.size(); ++s) {
+      if (!plan_.segments[s].banded()) continue;
+      for (int n = plan_.segments[s].first; n < plan_.segments[s].end; ++n) segment_[Index(n)] = static_cast<int>(s);
     }
     for (const Port& port : graph.graph->outputs) last_[Index(port.value)] = end;
     AddPorts();
@@ -52,6 +62,8 @@ class Sharer {
         if (group.placed) plan_.whole_channels[Index(member.value)] = 1;
       }
     }
+    for (Group& group : plan_.groups) group.rolling = RollingSegment(group);
+    for (Buffer& buffer : plan_.buffers) LiveForBands(&buffer);
   }
 
  private:
@@ -65,7 +77,7 @@ class Sharer {
   void AddGroup(int value, int buffer) {
     plan_.slots[Index(value)] = {static_cast<int>(plan_.groups.size()), 0};
     const bool external = plan_.buffers[static_cast<size_t>(buffer)].home != Home::kArena;
-    plan_.groups.push_back({value, buffer, false, external && !plan_.tiled, {{value, 0}}});
+    plan_.groups.push_back({value, buffer, false, external && !plan_.has_tile_buffers(), -1, 0, {{value, 0}}});
   }
 
   void Join(int value, Slot slot) {
@@ -91,10 +103,57 @@ class Sharer {
     }
   }
 
-  // True when `value` may still be given a place, beside memory of `beside` that it would share.
+  // True when `value` may still be given a place, beside memory of `beside` that it would share. In bands only values
+  // with one reader: "before" is said of a band only, an older reader would still want rows of the bands above; and a
+  // value that waits for long (a skip connection) would make the rows beside it wait, too.
   bool MayJoin(int value, int beside) const {
+    const bool banded = def_[Index(value)] >= 0 && segment_[Index(def_[Index(value)])] >= 0;
+    if (banded && readers_[Index(value)] > 1) return false;
     return def_[Index(value)] >= 0 && !plan_.constant[Index(value)] && plan_.slots[Index(value)].group < 0 &&
-           !tight_[Index(value)] && last_[Index(value)] < overwritten_[Index(beside)];
+           !tight_[Index(value)] && last_[Index(value)] < overwritten_[Index(beside)] &&
+           segment_[Index(def_[Index(value)])] == segment_[Index(def_[Index(beside)])];
+  }
+
+  // The segment whose bands make and use up all of the group's values; -1: there is none, all rows are kept.
+  int RollingSegment(const Group& group) const {
+    const Home home = plan_.buffers[Index(group.buffer)].home;
+    if (group.whole || (home != Home::kArena && !plan_.has_tile_buffers())) return -1;
+    if (home == Home::kInput && group.members.size() > 1) return -1;
+    const Dims& root = plan_.graph.dims[Index(group.root)];
+    if (root.size() < 3 || root[0] != 1) return -1;
+    int segment = -1;
+    for (const Member& member : group.members) {
+      const size_t v = Index(member.value);
+      const int made = home == Home::kInput ? first_read_[v] : def_[v];
+      if (made < 0 || made == INT_MAX || segment_[Index(made)] < 0) return -1;
+      if (segment >= 0 && segment != segment_[Index(made)]) return -1;
+      segment = segment_[Index(made)];
+      if (LastRead(member.value) >= plan_.segments[Index(segment)].end) return -1;
+      for (size_t o = 0; o < plan_.direct.size(); ++o) {
+        const bool is_output = plan_.graph.graph->outputs[o].value == member.value;
+        if (is_output && (home != Home::kOutput || !plan_.direct[o])) return -1;
+      }
+    }
+    return segment;
+  }
+
+  int LastRead(int value) const {
+    const int end = static_cast<int>(plan_.graph.nodes.size());
+    if (last_[Index(value)] < end) return last_[Index(value)];
+    int last = -1;
+    for (int n = 0; n < end; ++n) {
+      for (int input : plan_.graph.nodes[Index(n)].node->inputs) last = input == value ? n : last;
+    }
+    return last;
+  }
+
+  // The steps of a banded segment are repeated for every band.
+  void LiveForBands(Buffer* buffer) const {
+    for (const Segment& segment : plan_.segments) {
+      if (!segment.banded()) continue;
+      if (buffer->first > segment.first && buffer->first < segment.end) buffer->first = segment.first;
+      if (buffer->last >= segment.first && buffer->last < segment.end) buffer->last = segment.end - 1;
+    }
   }
 
   void Visit(int n) {
@@ -145,8 +204,10 @@ class Sharer {
   const Forbidden& forbidden_;
   Plan& plan_;
   std::vector<uint8_t>& aliases_;
-  std::vector<int> def_, last_;   // steps
-  std::vector<int> overwritten_;  // step at which another value takes the value's memory
+  std::vector<int> def_, last_, first_read_;  // steps
+  std::vector<int> readers_;                  // inputs of nodes that a value is
+  std::vector<int> segment_;                  // of every step: the banded segment it is in, or -1
+  std::vector<int> overwritten_;              // step at which another value takes the value's memory
   std::vector<uint8_t> tight_;
 };
 

@@ -9,6 +9,13 @@ TileState MakeTileState(const Plan& plan) {
   TileState state;
   state.regions.resize(plan.graph.dims.size());
   state.memory.resize(plan.groups.size());
+  const bool banded =
+      std::any_of(plan.segments.begin(), plan.segments.end(), [](const Segment& s) { return s.banded(); });
+  if (banded) {
+    state.tile_rows.resize(plan.graph.dims.size());
+    state.bands.resize(plan.graph.dims.size());
+    state.slides.resize(plan.groups.size());
+  }
   return state;
 }
 

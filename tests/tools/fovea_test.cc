@@ -72,7 +72,7 @@ TEST_F(FoveaTest, UnknownWordsAreRefused) {
 uint64_t SmallestBudget(const std::string& message) {
   std::smatch found;
   if (!std::regex_search(message, found, std::regex("needs at least (\\d+) bytes.* take ([0-9.]+) MB"))) return 0;
-  return std::stoull(found[1]) + static_cast<uint64_t>((std::stod(found[2]) + 1.5) * 1e6);
+  return std::stoull(found[1]) + static_cast<uint64_t>((std::stod(found[2]) + 2) * 1e6);
 }
 
 TEST_F(FoveaTest, BudgetIsKeptOrRefused) {
@@ -102,8 +102,8 @@ TEST_F(FoveaTest, BudgetIsKeptOrRefused) {
 #endif
   };
   for (const std::string threads : {"1", "2"}) {
-    uint64_t least = 40'000'000;               // holds the buffers, but no tile
-    for (int round = 0; round < 3; ++round) {  // the second refusal knows the outputs
+    uint64_t least = 20'000'000;               // holds the buffers, but no tile
+    for (int round = 0; round < 6; ++round) {  // the second refusal knows the outputs
       const ProcessResult r = run(threads, least, out, {});
       if (r.exit_code == 0) break;
       ExpectError(r, 3, {"in.npy", "needs at least"});

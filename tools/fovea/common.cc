@@ -1,5 +1,6 @@
 #include "tools/fovea/common.h"
 
+#include <charconv>
 #include <cstdlib>
 
 #include "tools/cli/program.h"
@@ -18,6 +19,15 @@ Status CheckWord(const std::string& what, const std::string& word, const std::ve
   return InvalidArgument(what + " '" + word + "' is not known; choose one of " + list);
 }
 
+Result<int64_t> ParseCount(const std::string& what, const std::string& word) {
+  int64_t count = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
+  if (error != std::errc() || end != word.data() + word.size() || count < 1 || count > 1 << 20) {
+    return InvalidArgument(what + " '" + word + "' is not known; give a number of rows, none or auto");
+  }
+  return count;
+}
+
 }  // namespace
 
 void ExecutionOptions::Declare(Args* args) {
@@ -25,6 +35,8 @@ void ExecutionOptions::Declare(Args* args) {
   args->Text("--isa", &isa, "NAME", "cap of the instruction set: reference, sse4, avx2, avx512, neon");
   args->Text("--precision", &precision, "P", "arithmetic: f32");
   args->Flag("--exact-conv", &exact_conv, "no Winograd convolutions: slower, and sums in one plain order");
+  args->Text("--bands", &bands, "ROWS",
+             "run the network depth-first, so many rows (3-D: planes) at a time: a number, none, or auto (default)");
 }
 
 Result<SessionOptions> ExecutionOptions::ToSession() const {
@@ -36,6 +48,11 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   options.threads = threads > 0 ? static_cast<int>(threads) : AvailableThreads();
   options.isa = isa;
   options.exact_convolution = exact_conv;
+  if (bands == "none") {
+    options.band_rows = -1;
+  } else if (bands != "auto") {
+    FOVEA_ASSIGN_OR_RETURN(options.band_rows, ParseCount("--bands", bands));
+  }
   options.executor = executor == "reference" ? Executor::kReference : Executor::kFast;
   return options;
 }

@@ -49,6 +49,10 @@ struct SessionOptions {
   // Spatial size of the output tiles in D, H, W, 0: the whole axis. Rounded up to what the network's strides allow.
   // Networks that look at the whole image refuse to be tiled (kUnsupported).
   int64_t tile[3] = {0, 0, 0};
+  // Rows (planes in 3-D) of a band: parts of the network that make rows from rows run band by band, so that little
+  // memory goes out of the caches. 0: bands where they pay; -1: none; more: bands of so many rows wherever they are
+  // possible.
+  int64_t band_rows = 0;
   // Bytes that weights, packed weights, arena and tile buffers may take together; 0: no limit. With `tile` all zero,
   // tiles are chosen to fit. kOverBudget names the smallest budget that would do.
   uint64_t memory_bytes = 0;
@@ -69,8 +73,9 @@ struct PlanReport {
   uint64_t total_bytes() const { return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes; }
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
+  int64_t bands = 1;                 // of a tile, in the part of the network with most of them
   int64_t multiply_adds = 0;         // of one whole image, recomputed halos not counted
-  std::string strategy;              // "whole image" or "tiles"
+  std::string strategy;              // "whole image", "bands", "tiles" or "tiles in bands"
   std::string isa;
   int threads = 1;
 };

@@ -41,7 +41,10 @@ std::vector<int64_t> RandomSizes(uint32_t seed) {
   return {pick(1, 2), pick(13, 45), pick(15, 50), pick(1, 5)};
 }
 
-class Executors : public testing::TestWithParam<uint32_t> {};
+class Executors : public testing::TestWithParam<uint32_t> {
+ protected:
+  int banded_ = 0;  // sessions that did run in bands
+};
 
 TEST_P(Executors, FastMatchesReference) {
   const std::vector<int64_t> sizes = RandomSizes(GetParam());
@@ -98,6 +101,38 @@ TEST_P(Executors, TilesGiveTheBitsOfTheWhole) {
           << isa << " tiles " << tile[0] << "x" << tile[1] << "x" << tile[2];
     }
   }
+}
+
+TEST_P(Executors, BandsGiveTheBitsOfTheWhole) {
+  std::vector<int64_t> sizes = RandomSizes(GetParam());
+  sizes[0] = 1;
+  const NetBuilder net = RandomNet(GetParam(), sizes, 14, /*global=*/GetParam() % 3 == 0);
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const Tensors inputs = test::RandomTensors({sizes}, GetParam());
+  std::mt19937 random(GetParam());
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  for (const std::string& isa : test::IsaNames()) {
+    auto whole = Session::Create(*model, {sizes}, {.isa = isa, .band_rows = -1});
+    ASSERT_TRUE(whole.ok()) << whole.status().message();
+    const Tensors expected = RunSession(*whole, inputs);
+    for (int round = 0; round < 6; ++round) {
+      SessionOptions options{.threads = static_cast<int>(pick(1, 3)), .isa = isa, .band_rows = pick(1, 9)};
+      options.streaming = pick(0, 1) == 1;
+      if (round % 3 == 2 && GetParam() % 3 != 0) {
+        for (int64_t& tile : options.tile) tile = pick(0, 20);
+      }
+      auto session = Session::Create(*model, {sizes}, options);
+      ASSERT_TRUE(session.ok()) << session.status().message();
+      banded_ += session->report().bands > 1 ? 1 : 0;
+      const Tensors got = RunSession(*session, inputs);
+      ASSERT_EQ(test::FirstDifference(got, expected), "")
+          << isa << " bands of " << options.band_rows << (options.streaming ? " streaming" : "");
+    }
+  }
+  EXPECT_GT(banded_, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, Executors, testing::Range(0u, 96u));

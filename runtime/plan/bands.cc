@@ -1,0 +1,308 @@
+#include "runtime/plan/bands.h"
+
+#include <algorithm>
+
+namespace fovea::plan {
+namespace {
+
+constexpr size_t kRows = 1;  // the axis that bands move along
+
+size_t Index(int v) { return static_cast<size_t>(v); }
+
+bool IsComputed(const Plan& plan, int value) {
+  if (plan.constant[Index(value)]) return false;
+  for (const Port& port : plan.graph.graph->inputs) {
+    if (port.value == value) return !port.is_shape;
+  }
+  return true;
+}
+
+bool IsInOrder(const AxisLink& link) {
+  switch (link.kind) {
+    case LinkKind::kSame:
+    case LinkKind::kWindow:
+    case LinkKind::kTransposed:
+    case LinkKind::kResize:
+    case LinkKind::kPad:
+    case LinkKind::kExpand:
+    case LinkKind::kShrink: return true;
+    case LinkKind::kSlice: return link.stride > 0;
+    default: return false;
+  }
+}
+
+// Rows of input i of node n that make rows `out`. Empty when there are none to make.
+Interval NeededRows(const Plan& plan, size_t n, size_t i, Interval out) {
+  return Needed(plan.links[n], plan.links[n].inputs[i][kRows], out);
+}
+
+bool ReadsRows(const Plan& plan, size_t n, size_t i) {
+  const ResolvedNode& node = plan.graph.nodes[n];
+  if (!node.Has(i) || !IsComputed(plan, node.node->inputs[i])) return false;
+  const std::vector<AxisLink>& axes = plan.links[n].inputs[i];
+  return axes.size() > kRows && axes[kRows].kind != LinkKind::kUnused && axes[kRows].kind != LinkKind::kBroadcast;
+}
+
+bool IsActive(const Plan& plan, const TileState& state, size_t n) {
+  const int value = plan.graph.nodes[n].node->output;
+  return !plan.constant[Index(value)] && !IsEmpty(state.regions[Index(value)], kRows) &&
+         !state.tile_rows[Index(value)].empty();
+}
+
+uint64_t RowBytes(const Dims& dims) {
+  uint64_t bytes = sizeof(float);
+  for (size_t a = kRows + 1; a < dims.size(); ++a) bytes *= static_cast<uint64_t>(dims[a]);
+  return bytes;
+}
+
+uint64_t PackedBytes(const Plan& plan, size_t n) {
+  return static_cast<uint64_t>(plan.operators[n].PackedFloats()) * sizeof(float);
+}
+
+// Bytes of the largest value that node n makes or reads.
+uint64_t LargestBytes(const Plan& plan, size_t n) {
+  const ResolvedNode& node = plan.graph.nodes[n];
+  int64_t most = Elements(node.out);
+  for (size_t i = 0; i < node.in.size(); ++i) {
+    if (node.Has(i) && IsComputed(plan, node.node->inputs[i])) most = std::max(most, Elements(node.in[i]));
+  }
+  return static_cast<uint64_t>(most) * sizeof(float);
+}
+
+// 1: the node makes more rows than it reads (upsampling), -1: fewer, 0: as many.
+int RowChange(const Plan& plan, size_t n) {
+  const ResolvedNode& node = plan.graph.nodes[n];
+  for (size_t i = 0; i < node.in.size(); ++i) {
+    if (!ReadsRows(plan, n, i)) continue;
+    // Windows without padding trim a few rows.
+    if (node.out[kRows] * 3 >= node.in[i][kRows] * 4) return 1;
+    if (node.out[kRows] * 4 <= node.in[i][kRows] * 3) return -1;
+    return 0;
+  }
+  return 0;
+}
+
+// Rows of the last node's output in a band, so that the values of a band take working_bytes; a power of two, so that
+// lattices of kernels and levels nest. All when they fit.
+int64_t RowsThatFit(const Plan& plan, const Segment& segment, uint64_t working_bytes) {
+  const Dims& last = plan.graph.nodes[Index(segment.end - 1)].out;
+  double bytes_a_row = 0;  // of the last node's output, over all values
+  for (int n = segment.first; n < segment.end; ++n) {
+    const Dims& dims = plan.graph.nodes[Index(n)].out;
+    if (plan.constant[Index(plan.graph.nodes[Index(n)].node->output)]) continue;
+    bytes_a_row += static_cast<double>(RowBytes(dims)) * static_cast<double>(dims[kRows]) /
+                   static_cast<double>(std::max<int64_t>(1, last[kRows]));
+  }
+  int64_t rows = 1;
+  while (2 * rows < last[kRows] && static_cast<double>(2 * rows) * bytes_a_row <= static_cast<double>(working_bytes)) {
+    rows *= 2;
+  }
+  return rows;
+}
+
+}  // namespace
+
+bool MakesRowsFromRows(const Plan& plan, size_t n) {
+  const ResolvedNode& node = plan.graph.nodes[n];
+  if (node.kind == OpKind::kReshape || node.out.size() < 3 || node.out[0] != 1) return false;
+  if (plan.constant[Index(node.node->output)] || plan.links[n].align[kRows] == 0) return false;
+  if (plan.operators[n].PackedFloats() > 0 && !plan.packed_ahead[n]) return false;
+  if (plan.operators[n].NeedsTightOutput()) return false;
+  bool reads = false;
+  for (size_t i = 0; i < node.in.size(); ++i) {
+    if (!node.Has(i) || !IsComputed(plan, node.node->inputs[i])) continue;
+    const std::vector<AxisLink>& axes = plan.links[n].inputs[i];
+    if (axes.size() != node.out.size() || node.in[i][0] != 1 || plan.operators[n].NeedsTight(i)) return false;
+    for (size_t a = 0; a < axes.size(); ++a) {
+      if (a != kRows && axes[a].out_axis == static_cast<int>(kRows)) return false;
+    }
+    const AxisLink& rows = axes[kRows];
+    if (rows.kind == LinkKind::kUnused) continue;
+    if (rows.out_axis != static_cast<int>(kRows) || !IsInOrder(rows)) return false;
+    reads = true;
+  }
+  return reads;
+}
+
+// Where it is speed that matters, a segment ends before the way back up begins: inside it, skip connections would have
+// to wait for many bands.
+std::vector<Segment> ChooseSegments(const Plan& plan, const BandPolicy& policy) {
+  std::vector<Segment> segments;
+  const int nodes = static_cast<int>(plan.graph.nodes.size());
+  const auto wanted = [&](int n) {
+    return MakesRowsFromRows(plan, Index(n)) && PackedBytes(plan, Index(n)) <= policy.weight_bytes &&
+           (policy.rows > 0 ||
+            (LargestBytes(plan, Index(n)) >= policy.large_bytes && plan.graph.nodes[Index(n)].out.size() == 4));
+  };
+  const auto add_plain = [&](int n) {
+    if (!segments.empty() && !segments.back().banded()) {
+      segments.back().end = n + 1;
+    } else {
+      segments.push_back({n, n + 1, 0});
+    }
+  };
+  for (int n = 0; n < nodes;) {
+    Segment segment{n, n, 0};
+    bool reduced = false;
+    for (; segment.end < nodes; ++segment.end) {
+      const ResolvedNode& node = plan.graph.nodes[Index(segment.end)];
+      if (plan.constant[Index(node.node->output)]) continue;
+      if (!wanted(segment.end)) break;
+      const int64_t change = RowChange(plan, Index(segment.end));
+      if (policy.rows == 0 && reduced && change > 0) break;
+      reduced |= change < 0;
+    }
+    while (segment.end > n && plan.constant[Index(plan.graph.nodes[Index(segment.end - 1)].node->output)]) {
+      --segment.end;
+    }
+    if (segment.end > n) {
+      segment.rows = policy.rows > 0 ? policy.rows : RowsThatFit(plan, segment, policy.working_bytes);
+      if (segment.rows >= plan.graph.nodes[Index(segment.end - 1)].out[kRows]) segment.rows = 0;
+    }
+    if (segment.end - n < (policy.rows > 0 ? 1 : 2)) segment.rows = 0;
+    if (segment.banded()) {
+      segments.push_back(segment);
+      n = segment.end;
+    } else {
+      const int end = std::max(n + 1, segment.end);
+      for (; n < end; ++n) add_plain(n);
+    }
+  }
+  return segments;
+}
+
+void BeginBands(const Plan& plan, size_t s, TileState* state) {
+  const auto begin = [&](int value) {
+    const size_t v = Index(value);
+    state->tile_rows[v] = state->regions[v].wanted ? state->regions[v].axis[kRows] : Interval{};
+    const int64_t first = state->tile_rows[v].begin;
+    state->bands[v] = {first, first, first, false};
+  };
+  const Segment& segment = plan.segments[s];
+  for (int n = segment.first; n < segment.end; ++n) begin(plan.graph.nodes[Index(n)].node->output);
+  for (int n = segment.first; n < segment.end; ++n) {
+    if (!IsActive(plan, *state, Index(n))) continue;
+    const ResolvedNode& node = plan.graph.nodes[Index(n)];
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (ReadsRows(plan, Index(n), i)) state->bands[Index(node.node->inputs[i])].is_read = true;
+    }
+  }
+  for (size_t g = 0; g < plan.groups.size(); ++g) {
+    const Group& group = plan.groups[g];
+    if (group.rolling != static_cast<int>(s)) continue;
+    if (plan.buffers[Index(group.buffer)].home == Home::kInput) begin(group.root);
+    state->memory[g].axis[kRows].end = state->memory[g].axis[kRows].begin;
+  }
+}
+
+namespace {
+
+// keep of every value that rolls: what the rows that are still to be made read.
+void FindKept(const Plan& plan, const Segment& segment, TileState* state) {
+  for (int n = segment.first; n < segment.end; ++n) {
+    if (!IsActive(plan, *state, Index(n))) continue;
+    const ResolvedNode& node = plan.graph.nodes[Index(n)];
+    const size_t out = Index(node.node->output);
+    const Interval left{state->bands[out].made, state->tile_rows[out].end};
+    if (left.empty()) continue;
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (!ReadsRows(plan, Index(n), i)) continue;
+      BandRows& rows = state->bands[Index(node.node->inputs[i])];
+      rows.keep = std::min(rows.keep, NeededRows(plan, Index(n), i, left).begin);
+    }
+  }
+}
+
+// until of every value, from the last node's backwards.
+void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
+  for (int n = segment.end; n-- > segment.first;) {
+    if (!IsActive(plan, *state, Index(n))) continue;
+    const ResolvedNode& node = plan.graph.nodes[Index(n)];
+    const size_t out = Index(node.node->output);
+    BandRows& made = state->bands[out];
+    const int64_t align = plan.links[Index(n)].align[kRows];
+    made.until = std::min(CeilDiv(made.until, align) * align, state->tile_rows[out].end);
+    if (made.until <= made.made) continue;
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (!ReadsRows(plan, Index(n), i)) continue;
+      const size_t in = Index(node.node->inputs[i]);
+      const Interval need = NeededRows(plan, Index(n), i, {made.made, made.until});
+      state->bands[in].until = std::max(state->bands[in].until, std::min(need.end, state->tile_rows[in].end));
+    }
+  }
+}
+
+void SlideWindows(const Plan& plan, int s, TileState* state) {
+  state->slide_count = 0;
+  for (size_t g = 0; g < plan.groups.size(); ++g) {
+    const Group& group = plan.groups[g];
+    if (group.rolling != s) continue;
+    int64_t keep = INT64_MAX, made = INT64_MIN, until = INT64_MIN;
+    for (const Member& member : group.members) {
+      if (state->tile_rows[Index(member.value)].empty()) continue;
+      const BandRows& rows = state->bands[Index(member.value)];
+      keep = std::min(keep, rows.keep);
+      made = std::max(made, rows.made);
+      until = std::max(until, rows.until);
+    }
+    if (keep == INT64_MAX) continue;
+    Interval& window = state->memory[g].axis[kRows];
+    if (until - window.begin > group.window_rows) {
+      if (keep > window.begin && made > keep) {
+        state->slides[state->slide_count++] = {static_cast<int>(g), window.begin, keep, made - keep};
+      }
+      window.begin = keep;
+    }
+    window.end = until;
+  }
+}
+
+}  // namespace
+
+bool NextBand(const Plan& plan, size_t s, TileState* state) {
+  const Segment& segment = plan.segments[s];
+  const auto for_each_value = [&](const auto& body) {
+    for (const Group& group : plan.groups) {
+      const bool input = plan.buffers[Index(group.buffer)].home == Home::kInput;
+      if (group.rolling == static_cast<int>(s) && input) body(Index(group.root));
+    }
+    for (int n = segment.first; n < segment.end; ++n) {
+      if (IsActive(plan, *state, Index(n))) body(Index(plan.graph.nodes[Index(n)].node->output));
+    }
+  };
+  size_t last = 0;
+  bool left = false;
+  for_each_value([&](size_t v) {
+    BandRows& rows = state->bands[v];
+    rows.made = rows.keep = rows.until;
+    last = v;
+    left |= rows.made < state->tile_rows[v].end;
+  });
+  if (!left) return false;
+  FindKept(plan, segment, state);
+  // Values that nobody here reads advance in step with the last one.
+  const Interval all = state->tile_rows[last];
+  const int64_t done = std::min(all.size(), state->bands[last].made + segment.rows - all.begin);
+  for_each_value([&](size_t v) {
+    const Interval tile = state->tile_rows[v];
+    if (done == all.size()) {
+      state->bands[v].until = tile.end;
+    } else if (!state->bands[v].is_read) {
+      state->bands[v].until = std::max(state->bands[v].made, tile.begin + CeilDiv(tile.size() * done, all.size()));
+    }
+  });
+  FindUntil(plan, segment, state);
+  for_each_value([&](size_t v) { state->regions[v].axis[kRows] = {state->bands[v].made, state->bands[v].until}; });
+  SlideWindows(plan, static_cast<int>(s), state);
+  return true;
+}
+
+void EndBands(const Plan& plan, size_t s, TileState* state) {
+  const Segment& segment = plan.segments[s];
+  for (int n = segment.first; n < segment.end; ++n) {
+    const size_t v = Index(plan.graph.nodes[Index(n)].node->output);
+    if (IsActive(plan, *state, Index(n))) state->regions[v].axis[kRows] = state->tile_rows[v];
+  }
+}
+
+}  // namespace fovea::plan
