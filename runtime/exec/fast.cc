@@ -4,26 +4,6 @@
 
 namespace fovea::exec {
 
-// Constants that are weights and bias of convolutions and nothing else: they live on in packed form only.
-std::vector<uint8_t> FastRunner::OnlyPacked(const plan::ResolvedGraph& resolved) const {
-  const Graph& g = *resolved.graph;
-  std::vector<uint8_t> packed(g.values.size(), 0), used(g.values.size(), 0);
-  for (const Port& port : g.outputs) used[static_cast<size_t>(port.value)] = 1;
-  for (const plan::ResolvedNode& node : resolved.nodes) {
-    const auto known = [&](size_t i) {
-      return !node.Has(i) || g.values[static_cast<size_t>(node.node->inputs[i])].is_const;
-    };
-    const bool conv = node.kind == OpKind::kConv || node.kind == OpKind::kConvTranspose;
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (!node.Has(i)) continue;
-      const bool ahead = conv && (i == 1 || i == 2) && known(1) && known(2);
-      (ahead ? packed : used)[static_cast<size_t>(node.node->inputs[i])] = 1;
-    }
-  }
-  for (size_t v = 0; v < packed.size(); ++v) packed[v] = packed[v] && !used[v] ? 1 : 0;
-  return packed;
-}
-
 Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph resolved,
                            const SessionOptions& options, kernels::Isa cap) {
   file_ = std::move(file);
@@ -33,6 +13,9 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   if (parallel_for_.run == nullptr) {
     pool_ = std::make_unique<ThreadPool>(threads_);
     threads_ = pool_->threads();  // scratch is laid out for those that there are
+    parallel_for_ = {pool_.get(), [](void* pool, int64_t tasks, ThreadPool::Body body, void* context) {
+                       static_cast<ThreadPool*>(pool)->Run(tasks, body, context);
+                     }};
   }
   const std::vector<uint8_t> only_packed = OnlyPacked(resolved);
   plan::PlanOptions plan_options;
@@ -59,7 +42,7 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
 
 Status FastRunner::AllocateAndPack(const SessionOptions& options, const std::vector<uint8_t>& only_packed) {
   FOVEA_ASSIGN_OR_RETURN(constants_, Constants::Load(*file_, plan_.graph, options.allocator, only_packed));
-  FOVEA_ASSIGN_OR_RETURN(packed_, Block::Allocate(options.allocator, plan_.packed_weight_bytes));
+  FOVEA_ASSIGN_OR_RETURN(packed_, PackWeights(*file_, plan_, constants_, options.allocator, parallel_for_, threads_));
   FOVEA_ASSIGN_OR_RETURN(arena_, Block::Allocate(options.allocator, plan_.arena_bytes));
   for (size_t side = 0; side < 2; ++side) {
     const std::vector<Port>& ports = side == 0 ? graph().inputs : graph().outputs;
@@ -68,25 +51,6 @@ Status FastRunner::AllocateAndPack(const SessionOptions& options, const std::vec
     tile_ports_[side].resize(ports.size(), nullptr);
   }
   if (plan_.has_tile_buffers()) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
-  packed_at_.resize(plan_.operators.size(), nullptr);
-  float* next = packed_.floats();
-  std::vector<float> weights_storage, bias_storage;
-  for (size_t n = 0; n < plan_.operators.size(); ++n) {
-    if (!plan_.packed_ahead[n]) continue;
-    const Operator& op = plan_.operators[n];
-    const plan::ResolvedNode& node = op.node();
-    const auto floats = [&](size_t input, std::vector<float>* storage) -> const float* {
-      if (!node.Has(input)) return nullptr;
-      const int value = node.node->inputs[input];
-      if (constants_.data(value) != nullptr) return constants_.data(value);
-      return file_->Floats(graph().values[static_cast<size_t>(value)], storage).data();
-    };
-    const float* weights = floats(1, &weights_storage);
-    const float* bias = floats(2, &bias_storage);
-    packed_at_[n] = next;
-    Parallel(threads_, [&](int64_t part, int) { op.Pack(weights, bias, next, static_cast<int>(part), threads_); });
-    next += AlignUp(static_cast<uint64_t>(op.PackedFloats()) * sizeof(float)) / sizeof(float);
-  }
   return OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/exec/packing.h"
 #include "runtime/exec/runner.h"
 #include "runtime/exec/thread_pool.h"
 #include "runtime/plan/plan.h"
@@ -29,7 +30,6 @@ class FastRunner : public Runner {
   const Graph& graph() const { return *plan_.graph.graph; }
   const plan::Dims& dims(int value) const { return plan_.graph.dims[static_cast<size_t>(value)]; }
 
-  std::vector<uint8_t> OnlyPacked(const plan::ResolvedGraph& resolved) const;
   Status AllocateAndPack(const SessionOptions& options, const std::vector<uint8_t>& only_packed);
   // Buffers of the inputs and outputs, or of their tiles.
   Status AllocateTileBuffers();
@@ -63,8 +63,8 @@ class FastRunner : public Runner {
   plan::Plan plan_;
   plan::TileState state_;
   Constants constants_;
-  Block packed_, arena_, tile_buffers_;
-  std::vector<float*> packed_at_;  // of nodes whose weights are packed ahead
+  PackedWeights packed_;
+  Block arena_, tile_buffers_;
   // Where the tensors of the ports, or their tiles, are during this run. Inputs are only read.
   std::vector<float*> ports_[2];
   std::vector<float*> tile_ports_[2];
@@ -73,8 +73,8 @@ class FastRunner : public Runner {
   std::vector<Operand> operands_;  // of the node that runs
   Call call_;
   const kernels::CopyKernel* copy_ = nullptr;
-  std::unique_ptr<ThreadPool> pool_;
-  ParallelFor parallel_for_;
+  std::unique_ptr<ThreadPool> pool_;  // null: the caller's ParallelFor
+  ParallelFor parallel_for_;          // the caller's, or the pool's
   int threads_ = 1;
   std::atomic<bool> stop_{false};
   bool short_of_scratch_ = false;  // a tile asks for more than any that the planner measured
@@ -93,8 +93,6 @@ bool FastRunner::Parallel(int64_t tasks, const Body& body) {
   };
   if (tasks == 1) {
     run(&context, 0, 0);
-  } else if (pool_ != nullptr) {
-    pool_->Run(tasks, run, &context);
   } else {
     parallel_for_.run(parallel_for_.context, tasks, run, &context);
   }

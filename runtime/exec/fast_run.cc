@@ -70,12 +70,12 @@ bool FastRunner::RunNode(size_t n) {
     const int input = node.node->inputs[i];
     const bool decides_sizes = plan_.slots[static_cast<size_t>(input)].group < 0 && constants_.data(input) == nullptr;
     // Weights that are packed are not looked at again, a shape input has no memory.
-    if (decides_sizes || (packed_at_[n] != nullptr && (i == 1 || i == 2))) continue;
+    if (decides_sizes || (packed_.at[n] != nullptr && (i == 1 || i == 2))) continue;
     operands_[i] = plan::NarrowToNeed(plan_, state_, n, i, Held(input));
     read += plan::RegionElements(operands_[i].region, operands_[i].rank);
   }
   const std::span<const Operand> in(operands_.data(), node.in.size());
-  const float* packed = packed_at_[n];
+  const float* packed = packed_.at[n];
   if (packed == nullptr && op.PackedFloats() > 0) {
     float* at = arena_.floats() + plan_.temporaries[n].packed_offset / sizeof(float);
     const float* bias = in.size() > 2 ? in[2].data : nullptr;
