@@ -10,6 +10,7 @@
 #include "kernels/conv/conv.h"                      // IWYU pragma: export
 #include "kernels/conv_transpose/conv_transpose.h"  // IWYU pragma: export
 #include "kernels/copy/copy.h"                      // IWYU pragma: export
+#include "kernels/dropout/dropout.h"              // IWYU pragma: export
 #include "kernels/elementwise/elementwise.h"        // IWYU pragma: export
 #include "kernels/gather/gather.h"                  // IWYU pragma: export
 #include "kernels/isa.h"                            // IWYU pragma: export

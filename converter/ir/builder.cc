@@ -239,6 +239,16 @@ Result<ValueId> Builder::Binary(kernels::BinaryFn fn, ValueId a, ValueId b) {
 
 Result<ValueId> Builder::Cast(ValueId x, DType to) { return Add(CastParams{to}, {x}); }
 
+Result<ValueId> Builder::Dropout(ValueId x, float keep, std::vector<int64_t> axes, uint64_t seed) {
+  DropoutParams p;
+  p.keep = keep;
+  p.scale = keep > 0 ? 1 / keep : 0;
+  p.seed = static_cast<int64_t>(seed);
+  p.stream = static_cast<int64_t>(graph_->nodes.size());
+  p.axes = std::move(axes);
+  return Add(std::move(p), {x});
+}
+
 std::optional<std::vector<SizeRatio>> Builder::Ratios(ValueId v) const { return KnownElements(value(v)); }
 
 std::optional<std::vector<DimExpr>> Builder::Elements(ValueId v) const {

@@ -44,6 +44,9 @@ class Builder {
   Result<ValueId> Unary(kernels::UnaryFn fn, ValueId x, float alpha = 0, float beta = 0);
   Result<ValueId> Binary(kernels::BinaryFn fn, ValueId a, ValueId b);
   Result<ValueId> Cast(ValueId x, DType to);
+  // Dropout that stays: elements kept with probability `keep` and divided by it, decided by the seed and by the place
+  // along `axes`; the node's number in the graph tells it from others.
+  Result<ValueId> Dropout(ValueId x, float keep, std::vector<int64_t> axes, uint64_t seed);
 
   // What is known of a value. Elements: nullopt when it depends on data.
   const Value& value(ValueId v) const { return graph_->values[static_cast<size_t>(v)]; }

@@ -9,12 +9,47 @@ using kernels::BinaryFn;
 
 Result<ValueId> Identity(LayerContext& c) { return c.Input(); }
 
-Result<ValueId> Dropout(LayerContext& c) {
+bool IsAlwaysOn(LayerContext& c) {
   const Json* training = Find(c.call().named, "training");
-  if (training != nullptr && *training == true) {
-    c.Warn("dropout that is always on (training=True) is left out: results do not vary from run to run");
-  }
+  return training != nullptr && *training == true;
+}
+
+// Noise that only dropout's seed could keep, and does not.
+Result<ValueId> Noise(LayerContext& c) {
+  if (IsAlwaysOn(c)) c.Warn("noise that is always on (training=True) is left out: results do not vary from run to run");
   return c.Input();
+}
+
+// The axes of x along which elements are dropped independently: all, or those where noise_shape is not 1, or, for whole
+// channels (SpatialDropout), batch and channels.
+std::vector<int64_t> DropoutAxes(LayerContext& c, const Dims& x) {
+  const int64_t rank = static_cast<int64_t>(x.size());
+  std::vector<int64_t> axes;
+  if (c.class_name().starts_with("Spatial")) {
+    if (rank < 3) return rank == 2 ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{0};
+    return {0, c.ChannelsFirst() ? 1 : rank - 1};
+  }
+  const Json* noise = Find(c.config(), "noise_shape");
+  const bool shaped = noise != nullptr && noise->is_array() && noise->size() == x.size();
+  for (int64_t a = 0; a < rank; ++a) {
+    if (!shaped || (*noise)[static_cast<size_t>(a)] != 1) axes.push_back(a);
+  }
+  return axes;
+}
+
+Result<ValueId> Dropout(LayerContext& c) {
+  FOVEA_ASSIGN_OR_RETURN(const ValueId x, c.Input());
+  if (!IsAlwaysOn(c)) return x;
+  const std::optional<uint64_t> seed = c.DropoutSeed();
+  if (!seed) {
+    c.Warn(
+        "dropout that is always on (training=True) is left out: results do not vary from run to run; --dropout=seed:N "
+        "keeps it");
+    return x;
+  }
+  const float rate = c.Float("rate", 0.5f);
+  if (!(rate >= 0 && rate <= 1)) return CorruptFile("a rate outside 0 to 1");
+  return c.b.Dropout(x, 1 - rate, DropoutAxes(c, c.b.dims(x)), *seed);
 }
 
 Result<ValueId> Dense(LayerContext& c) {
@@ -112,8 +147,8 @@ Result<ValueId> Rescaling(LayerContext& c) {
 
 constexpr LayerRow kLayers[] = {{"Dropout", Dropout},          {"SpatialDropout1D", Dropout},
                                 {"SpatialDropout2D", Dropout}, {"SpatialDropout3D", Dropout},
-                                {"AlphaDropout", Dropout},     {"GaussianDropout", Dropout},
-                                {"GaussianNoise", Dropout},    {"ActivityRegularization", Identity},
+                                {"AlphaDropout", Noise},       {"GaussianDropout", Noise},
+                                {"GaussianNoise", Noise},      {"ActivityRegularization", Identity},
                                 {"Identity", Identity},        {"Dense", Dense, DenseRoles},
                                 {"Flatten", Flatten},          {"Reshape", Reshape},
                                 {"Permute", Permute},          {"RepeatVector", RepeatVector},

@@ -57,6 +57,7 @@ class Importer {
 
   Result<ValueId> Param(const LayerDef& layer, const char* role, const std::function<Status(Weight*)>& arrange);
   void Warn(const std::string& text) { graph_->warnings.push_back(text); }
+  const Options& options() const { return options_; }
 
  private:
   Status AddInputs(std::vector<ValueId>* values);

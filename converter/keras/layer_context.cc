@@ -124,6 +124,8 @@ Result<ValueId> LayerContext::Param(const char* role, const std::function<Status
   return importer_->Param(layer_, role, arrange);
 }
 
+std::optional<uint64_t> LayerContext::DropoutSeed() const { return importer_->options().dropout_seed; }
+
 void LayerContext::Warn(const std::string& text) { importer_->Warn("layer '" + layer_.name + "': " + text); }
 
 }  // namespace fovea::converter::keras

@@ -6,6 +6,7 @@
 #define FOVEA_CONVERTER_KERAS_LAYER_CONTEXT_H_
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -68,6 +69,7 @@ class LayerContext {
   // the layer is called.
   Result<ValueId> Param(const char* role, const std::function<Status(Weight*)>& arrange = nullptr);
 
+  std::optional<uint64_t> DropoutSeed() const;  // what the user asked for
   void Warn(const std::string& text);
   // The first member of the configuration that was of the wrong kind.
   const Status& config_error() const { return config_error_; }

@@ -45,6 +45,7 @@ class Importer {
   // Declared sizes of graph outputs; -1 where open.
   const std::map<std::string, std::vector<int64_t>>& declared_outputs() const { return declared_outputs_; }
   const std::string& folder() const { return folder_; }
+  const Options& options() const { return options_; }
 
  private:
   Status ReadOpsets(const onnx::ModelProto& model);

@@ -4,6 +4,7 @@
 
 #include "converter/ir/symbolic.h"
 #include "converter/onnx/common.h"
+#include "converter/onnx/importer.h"
 #include "converter/onnx/importers.h"
 
 namespace fovea::converter {
@@ -12,12 +13,28 @@ namespace {
 
 Status Identity(NodeContext& c) { return c.Out(0, c.Need(0)); }
 
+// Dropout in training mode is random in inference too.
+Status SeededDropout(NodeContext& c, ValueId x, uint64_t seed) {
+  if (c.Wants(1)) return Unsupported("the mask of dropout that stays; leave out --dropout");
+  float ratio = 0.5f;
+  if (c.Has(1)) {
+    FOVEA_ASSIGN_OR_RETURN(const std::vector<float> numbers, c.FloatsAt(1));
+    if (numbers.size() != 1 || !(numbers[0] >= 0 && numbers[0] <= 1)) return CorruptFile("a ratio outside 0 to 1");
+    ratio = numbers[0];
+  }
+  std::vector<int64_t> axes(c.b.dims(x).size());
+  std::iota(axes.begin(), axes.end(), 0);
+  return c.Out(0, c.b.Dropout(x, 1 - ratio, std::move(axes), seed));
+}
+
 Status Dropout(NodeContext& c) {
   FOVEA_ASSIGN_OR_RETURN(const ValueId x, c.Need(0));
   if (c.Has(2)) {
     const auto training = c.b.ConstFloats(c.In(2));
-    if (!training || (training->size() == 1 && (*training)[0] != 0)) {
-      c.Warn("training_mode is ignored: dropout does nothing at inference");
+    if (!training) return Unsupported("a training_mode that is no constant; give it with --set");
+    if (training->size() == 1 && (*training)[0] != 0) {
+      if (const auto seed = c.importer().options().dropout_seed) return SeededDropout(c, x, *seed);
+      c.Warn("dropout in training_mode is left out, so that results are reproducible; --dropout=seed:N keeps it");
     }
   }
   FOVEA_RETURN_IF_ERROR(c.Out(0, x));

@@ -136,6 +136,7 @@ bool IsFlexible(const ir::Graph& graph, const ir::Node& node) {
   switch (KindOf(node.params)) {
     case OpKind::kUnary:
     case OpKind::kCast:
+    case OpKind::kDropout:
     case OpKind::kBinary:
     case OpKind::kSelect:
     case OpKind::kConcat:

@@ -31,6 +31,9 @@ OpParams InFrame(const OpParams& params, const Frame& frame) {
   if (auto* softmax = std::get_if<SoftmaxParams>(&out)) axis(&softmax->axis);
   if (auto* gather = std::get_if<GatherParams>(&out)) axis(&gather->axis);
   if (auto* arg = std::get_if<ArgReduceParams>(&out)) axis(&arg->axis);
+  if (auto* dropout = std::get_if<DropoutParams>(&out)) {
+    for (int64_t& a : dropout->axes) axis(&a);
+  }
   if (auto* reduce = std::get_if<ReduceParams>(&out)) {
     for (int64_t& a : reduce->axes) axis(&a);
     std::sort(reduce->axes.begin(), reduce->axes.end());

@@ -188,7 +188,7 @@ Status Importer::ImportNode(int n) {
             "it works on an image in blocks (SpaceToBatchND); convolutions, bias, batch "
             "normalisation and activations do");
       } else {
-        failure = random ? ImportRandom(context, options_.dropout_seed.has_value()) : import(context);
+        failure = random ? ImportRandom(context, {options_.dropout_seed, n}) : import(context);
       }
       if (failure.ok() && blocked && works && !outputs.empty()) outputs[0].blocked = blocked;
     }

@@ -41,6 +41,7 @@ bool KeepsAxes(OpKind kind) {
     case OpKind::kSelect:
     case OpKind::kSoftmax:
     case OpKind::kLrn:
+    case OpKind::kDropout:
     case OpKind::kCast: return true;
     default: return false;
   }

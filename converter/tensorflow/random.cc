@@ -45,7 +45,7 @@ std::optional<RandomTensor> Affine(RandomTensor r, double factor, double offset)
 
 // The probability that a uniform number reaches the threshold.
 RandomTensor Reaches(const RandomTensor& r, double threshold) {
-  RandomTensor flag;
+  RandomTensor flag = r;
   flag.kind = Kind::kFlag;
   flag.keep = std::clamp((r.high - threshold) / (r.high - r.low), 0.0, 1.0);
   return flag;
@@ -70,11 +70,11 @@ std::pair<ValueId, double> Unscaled(const ir::Builder& b, ValueId x) {
 }
 
 void WarnOfDropout(NodeContext& c, const RandomTensor& r) {
-  char text[160];
+  char text[200];
   if (r.kind == Kind::kFlag) {
     std::snprintf(text, sizeof text,
                   "dropout that is active in inference (it keeps %.3g %% of the values at random) is "
-                  "replaced by its mean, so that results are reproducible",
+                  "replaced by its mean, so that results are reproducible; --dropout=seed:N keeps it",
                   100 * r.keep);
   } else {
     std::snprintf(text, sizeof text, "random noise is replaced by its mean, so that results are reproducible");
@@ -82,8 +82,42 @@ void WarnOfDropout(NodeContext& c, const RandomTensor& r) {
   c.Warn(text);
 }
 
+// The axes of x along which the decisions of a random tensor of `dims` differ; numpy's broadcasting.
+Result<std::vector<int64_t>> AxesOfDecisions(const Dims& x, const std::optional<Dims>& dims) {
+  if (!dims || dims->size() > x.size()) {
+    return Unsupported("dropout whose random numbers have a shape that is not known; leave out --dropout");
+  }
+  std::vector<int64_t> axes;
+  for (size_t i = 0; i < dims->size(); ++i) {
+    const size_t axis = x.size() - dims->size() + i;
+    if ((*dims)[i] == x[axis]) {
+      axes.push_back(static_cast<int64_t>(axis));
+    } else if (!((*dims)[i] == DimExpr(1))) {
+      return Unsupported("dropout whose random numbers have " + (*dims)[i].ToString() + " elements along axis " +
+                         std::to_string(axis) + ", where the image has " + x[axis].ToString() +
+                         "; leave out --dropout");
+    }
+  }
+  return axes;
+}
+
+Status KeepDropout(NodeContext& c, const RandomTensor& r, ValueId x, uint64_t seed) {
+  DropoutParams p;
+  p.keep = static_cast<float>(r.keep);
+  p.scale = static_cast<float>(r.value);
+  p.seed = static_cast<int64_t>(seed);
+  p.stream = r.source;
+  FOVEA_ASSIGN_OR_RETURN(p.axes, AxesOfDecisions(c.b.dims(x), r.dims));
+  char text[120];
+  std::snprintf(text, sizeof text, "dropout stays: it keeps %.3g %% of the values, decided by seed %llu", 100 * r.keep,
+                static_cast<unsigned long long>(seed));
+  c.Warn(text);
+  return c.Out(0, c.b.Add(std::move(p), {x}));
+}
+
 // x times the random tensor.
-Status Multiply(NodeContext& c, const RandomTensor& r, ValueId x) {
+Status Multiply(NodeContext& c, const RandomTensor& r, ValueId x, const RandomOptions& options) {
+  if (options.dropout_seed && r.kind == Kind::kFlag) return KeepDropout(c, r, x, *options.dropout_seed);
   WarnOfDropout(c, r);
   const double mean = r.Mean();
   const auto [source, factor] = Unscaled(c.b, x);
@@ -95,7 +129,7 @@ Status Refuse() {
   return Unsupported("it computes with random numbers in a way that is neither dropout nor noise added to the image");
 }
 
-Status Arithmetic(NodeContext& c) {
+Status Arithmetic(NodeContext& c, const RandomOptions& options) {
   const int at = c.Input(0).random ? 0 : 1;
   if (c.Input(1 - at).random) return Refuse();
   const RandomTensor& r = *c.Input(at).random;
@@ -114,7 +148,7 @@ Status Arithmetic(NodeContext& c) {
   if (result) return OutRandom(c, *result);
   if (number || c.In(1 - at) == ir::kNoValue) return Refuse();
   const ValueId x = c.In(1 - at);
-  if (op == "Mul") return Multiply(c, r, x);
+  if (op == "Mul") return Multiply(c, r, x, options);
   if (IsOneOf(op, {"Add", "AddV2", "Sub"}) && r.kind == Kind::kNormal && (op != "Sub" || at == 1)) {
     WarnOfDropout(c, r);
     if (r.mean == 0) return c.Out(0, x);
@@ -139,7 +173,7 @@ Status Comparison(NodeContext& c) {
   return OutRandom(c, flag);
 }
 
-Status Select(NodeContext& c) {
+Status Select(NodeContext& c, const RandomOptions& options) {
   if (!c.Input(0).random || c.Input(0).random->kind != Kind::kFlag || c.input_count() != 3) return Refuse();
   RandomTensor flag = *c.Input(0).random;
   for (const int zero : {2, 1}) {
@@ -155,7 +189,7 @@ Status Select(NodeContext& c) {
     }();
     if (!is_zero && !is_zeros) continue;
     if (zero == 1) flag.keep = 1 - flag.keep;
-    return Multiply(c, flag, c.In(3 - zero));
+    return Multiply(c, flag, c.In(3 - zero), options);
   }
   return Refuse();
 }
@@ -176,24 +210,27 @@ bool IsRandomSource(const std::string& op) {
                       "StatelessRandomUniformV2", "StatelessRandomNormal", "StatelessRandomNormalV2"});
 }
 
-Status ImportRandom(NodeContext& c, bool keep_random) {
+Status ImportRandom(NodeContext& c, const RandomOptions& options) {
   const std::string& op = c.op();
   if (IsRandomSource(op)) {
-    if (keep_random) {
-      return Unsupported(
-          "dropout that stays random (--dropout=seed:N) is not available; without that option it is "
-          "replaced by its mean");
-    }
     RandomTensor r;
+    r.source = options.node;
+    if (const auto dims = c.SizesAt(0); dims.ok()) r.dims = *dims;
     if (op.find("Uniform") == std::string::npos) r.kind = Kind::kNormal;
     return OutRandom(c, r);
   }
-  if (IsOneOf(op, {"Add", "AddV2", "Sub", "Mul", "RealDiv", "Div"}) && c.input_count() == 2) return Arithmetic(c);
+  if (IsOneOf(op, {"Add", "AddV2", "Sub", "Mul", "RealDiv", "Div"}) && c.input_count() == 2)
+    return Arithmetic(c, options);
   if (IsOneOf(op, {"Greater", "GreaterEqual", "Less", "LessEqual"}) && c.input_count() == 2) return Comparison(c);
-  if (IsOneOf(op, {"Select", "SelectV2"})) return Select(c);
+  if (IsOneOf(op, {"Select", "SelectV2"})) return Select(c, options);
   if (!c.Input(0).random) return Refuse();
   RandomTensor r = *c.Input(0).random;
-  if (IsOneOf(op, {"Identity", "Cast", "StopGradient", "Reshape"})) return OutRandom(c, r);
+  if (op == "Reshape") {
+    r.dims.reset();
+    if (const auto dims = c.SizesAt(1); dims.ok()) r.dims = *dims;
+    return OutRandom(c, r);
+  }
+  if (IsOneOf(op, {"Identity", "Cast", "StopGradient"})) return OutRandom(c, r);
   if (op == "Floor" && r.kind == Kind::kUniform && r.low >= 0 && r.high <= 2) return OutRandom(c, Reaches(r, 1));
   if (op == "LogicalNot" && r.kind == Kind::kFlag) {
     r.keep = 1 - r.keep;

@@ -119,6 +119,7 @@ void Operator::Bind(int64_t call, std::span<const Operand> in, const Operand& ou
     case OpKind::kLrn: BindNorm(call, in, out, bound); break;
     case OpKind::kMatMul: BindMatMul(in, out, bound); break;
     case OpKind::kDims: bound->any = std::monostate(); break;
+    case OpKind::kDropout: BindDropout(in[0], out, bound); break;
   }
 }
 
@@ -224,6 +225,21 @@ void Operator::BindNorm(int64_t call, std::span<const Operand> in, const Operand
                        lrn_layer_,
                        {RowView(src.data, outer, 0, src.size(last), src.strides[last]),
                         RowView(out.data, outer, 1, out.size(last), out.strides[last])}};
+}
+
+void Operator::BindDropout(const Operand& in, const Operand& out, Call* bound) const {
+  kernels::DropoutArgs args;
+  args.src = AsBroadcast(in, out);
+  args.dst = AsView(out);
+  const auto& axes = std::get<DropoutParams>(node_->node->params).axes;
+  int64_t stride = 1;
+  for (size_t i = axes.size(); i-- > 0;) {
+    const size_t a = static_cast<size_t>(axes[i]);
+    args.place_strides[a] = stride;
+    args.place += static_cast<uint64_t>(out.begin(a) * stride);
+    stride *= out.dims[a];
+  }
+  bound->any = DropoutCall{dropout_, dropout_layer_, args};
 }
 
 void Operator::BindReduced(std::span<const Operand> in, const Operand& out, Call* bound) const {

@@ -156,6 +156,13 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
     case OpKind::kMatMul: pick(kernels::MatMulKernels(), kernels::MatMulLayer{}, &mat_mul_); break;
     case OpKind::kCast: name_ = TheCastKernel().name; break;
     case OpKind::kDims: name_ = "known when planned"; break;
+    case OpKind::kDropout: {
+      const auto& p = std::get<DropoutParams>(params);
+      dropout_layer_ = {kernels::DropoutKey(static_cast<uint64_t>(p.seed), static_cast<uint64_t>(p.stream)), p.keep,
+                        p.scale};
+      pick(kernels::DropoutKernels(), dropout_layer_, &dropout_);
+      break;
+    }
   }
 }
 
@@ -174,6 +181,7 @@ bool Operator::AllowsInPlace(size_t input) const {
   switch (node_->kind) {
     case OpKind::kUnary:
     case OpKind::kCast:
+    case OpKind::kDropout:
     case OpKind::kSoftmax:
     case OpKind::kGroupNorm: return input == 0;
     case OpKind::kBinary: return node_->in[input] == node_->out;

@@ -40,6 +40,7 @@ using GroupNormCall = TypedCall<kernels::GroupNormKernel, kernels::GroupNormLaye
 using LayerNormCall = TypedCall<kernels::LayerNormKernel, kernels::LayerNormLayer, kernels::LayerNormArgs>;
 using LrnCall = TypedCall<kernels::LrnKernel, kernels::LrnLayer, kernels::LrnArgs>;
 using MatMulCall = TypedCall<kernels::MatMulKernel, kernels::MatMulLayer, kernels::MatMulArgs>;
+using DropoutCall = TypedCall<kernels::DropoutKernel, kernels::DropoutLayer, kernels::DropoutArgs>;
 using CastCall = TypedCall<CastKernel, DType, kernels::UnaryArgs>;
 
 // One bound kernel call. Units [0, Units()) may run in any order and partition.
@@ -47,7 +48,7 @@ class Call {
  public:
   using Any = std::variant<std::monostate, ConvCall, ConvTransposeCall, PoolCall, ResizeCall, PadCall, CopyCall,
                            GatherCall, UnaryCall, BinaryCall, SelectCall, SoftmaxCall, ReduceCall, ArgReduceCall,
-                           GroupNormCall, LayerNormCall, LrnCall, MatMulCall, CastCall>;
+                           GroupNormCall, LayerNormCall, LrnCall, MatMulCall, DropoutCall, CastCall>;
   Any any;  // monostate: nothing to do
 
   int64_t Units() const;
@@ -97,6 +98,7 @@ class Operator {
   void BindGather(int64_t call, std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindReduced(std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindNorm(int64_t call, std::span<const Operand> in, const Operand& out, Call* bound) const;
+  void BindDropout(const Operand& in, const Operand& out, Call* bound) const;
   void BindMatMul(std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindCopy(const kernels::View& src, const kernels::View& dst, Call* bound) const;
 
@@ -120,6 +122,7 @@ class Operator {
   const kernels::LayerNormKernel* layer_norm_ = nullptr;
   const kernels::LrnKernel* lrn_ = nullptr;
   const kernels::MatMulKernel* mat_mul_ = nullptr;
+  const kernels::DropoutKernel* dropout_ = nullptr;
 
   kernels::Activation unary_layer_;
   kernels::PoolLayer pool_layer_;
@@ -131,6 +134,7 @@ class Operator {
   kernels::GroupNormLayer group_norm_layer_;
   kernels::LayerNormLayer layer_norm_layer_;
   kernels::LrnLayer lrn_layer_;
+  kernels::DropoutLayer dropout_layer_;
 };
 
 }  // namespace fovea::exec

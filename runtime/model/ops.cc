@@ -79,6 +79,7 @@ const char* OpKindName(OpKind kind) {
     case OpKind::kMatMul: return "matmul";
     case OpKind::kCast: return "cast";
     case OpKind::kDims: return "dims";
+    case OpKind::kDropout: return "dropout";
   }
   return "unknown";
 }

@@ -52,6 +52,7 @@ enum class OpKind : uint16_t {
   kMatMul = 24,        // a, b -> y, numpy matmul
   kCast = 25,          // x -> y
   kDims = 26,          // -> y: a vector of sizes, known when planned
+  kDropout = 27,       // x -> y
 };
 const char* OpKindName(OpKind kind);  // "conv", "depth_to_space"
 
@@ -293,12 +294,27 @@ struct DimsParams {
   }
 };
 
+// Kept elements times `scale`, the others times 0, decided by a hash of seed, stream and place; see
+// kernels/dropout/dropout.h.
+struct DropoutParams {
+  float keep = 1, scale = 1;  // keep: probability in [0, 1]
+  int64_t seed = 0;           // the user's
+  int64_t stream = 0;         // a number of the node, so that nodes decide independently
+  // Axes along which decisions differ, slowest first: an element's place is its row-major index over these axes.
+  std::vector<int64_t> axes;
+  template <class V, class S>
+  static void Fields(V& v, S& s) {
+    v("keep", s.keep), v("scale", s.scale), v("seed", s.seed), v("stream", s.stream), v("axes", s.axes);
+  }
+};
+
 // In the order of OpKind: alternative i belongs to OpKind(i + 1).
 using OpParams =
     std::variant<ConvParams, ConvTransposeParams, PoolParams, ResizeParams, PadParams, DepthToSpaceParams,
                  SpaceToDepthParams, ConcatParams, SliceParams, TransposeParams, ReshapeParams, ExpandParams,
                  TileParams, GatherParams, UnaryParams, BinaryParams, SelectParams, SoftmaxParams, ReduceParams,
-                 ArgReduceParams, GroupNormParams, LayerNormParams, LrnParams, MatMulParams, CastParams, DimsParams>;
+                 ArgReduceParams, GroupNormParams, LayerNormParams, LrnParams, MatMulParams, CastParams, DimsParams,
+                 DropoutParams>;
 inline OpKind KindOf(const OpParams& p) { return static_cast<OpKind>(p.index() + 1); }
 
 // Neutral parameters. kUnsupported: a number that is no operator of this version.

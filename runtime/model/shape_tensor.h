@@ -304,6 +304,18 @@ Result<SizeList<S>> ShapeOf(const MatMulParams&, Inputs<S> in, ParameterSizes<S>
 }
 
 template <class S>
+Result<SizeList<S>> ShapeOf(const DropoutParams& p, Inputs<S> in, ParameterSizes<S>*) {
+  if (!(p.keep >= 0 && p.keep <= 1)) return InvalidArgument("a probability to keep outside 0 to 1");
+  uint32_t axes = 0;
+  for (const int64_t axis : p.axes) {
+    FOVEA_RETURN_IF_ERROR(CheckAxis(axis, in[0]->size()));
+    if ((axes >> axis & 1u) != 0) return InvalidArgument("axis " + std::to_string(axis) + " counts twice");
+    axes |= 1u << axis;
+  }
+  return *in[0];
+}
+
+template <class S>
 Result<SizeList<S>> ShapeOf(const DimsParams& p, Inputs<S>, ParameterSizes<S>*) {
   return SizeList<S>{S(static_cast<int64_t>(p.dims.size()))};
 }

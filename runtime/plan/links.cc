@@ -276,6 +276,7 @@ NodeLinks LinkNode(const ResolvedNode& node) {
       break;
     case OpKind::kGather: LinkGather(node, &links); break;
     case OpKind::kUnary:
+    case OpKind::kDropout:
     case OpKind::kCast: links.inputs[0] = AllSame(node.in[0]); break;
     case OpKind::kBinary:
     case OpKind::kSelect:

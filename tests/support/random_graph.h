@@ -289,7 +289,9 @@ inline NetBuilder RandomNet(uint32_t seed, const std::vector<int64_t>& sizes, in
         if (other != kNoValue) y = net.Chance(0.5) ? net.Concat({other, x}) : net.Concat({x, other, x});
         break;
       }
-      case 16: y = net.Unary(x, act()); break;
+      case 16:
+        y = net.Chance(0.3) ? net.Add(DropoutParams{0.7f, 1.5f, 1, step, {1, 2}}, {x}) : net.Unary(x, act());
+        break;
       case 17: {
         const std::vector<DimExpr>& d = net.dims(x);
         if (net.channels(x) % 2 != 0) break;

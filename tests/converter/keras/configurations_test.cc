@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/converter/keras/support.h"
+#include "tests/converter/support.h"
 
 namespace fovea::testing {
 namespace {
@@ -179,6 +180,27 @@ TEST(KerasConfigurations, LiveDropoutIsReported) {
   ASSERT_TRUE(graph.ok());
   ASSERT_EQ(graph->warnings.size(), 1u);
   EXPECT_NE(graph->warnings[0].find("training=True"), std::string::npos);
+}
+
+TEST(KerasConfigurations, LiveDropoutStaysWithASeed) {
+  for (const char* name : {"Dropout", "SpatialDropout2D"}) {
+    Json drop = Called(Layer(name, "d", {{"rate", 0.25}}), {{"x"}});
+    drop["inbound_nodes"][0][0][3] = {{"training", true}};
+    KerasFile file;
+    file.config = Functional({InputLayer("x", {1, 4, 5, 3}), drop}, {"x"}, {"d"});
+    const TemporaryFile h5(".h5");
+    WriteKeras(file, h5.path());
+    converter::Options options;
+    options.dropout_seed = 1;
+    const ir::Graph graph = Must(converter::Convert(h5.path(), options, nullptr));
+    ASSERT_EQ(CountKind(graph, OpKind::kDropout), 1) << graph.ToString();
+    const DropoutParams& p = std::get<DropoutParams>(graph.nodes[0].params);
+    EXPECT_EQ(p.keep, 0.75f);
+    EXPECT_NEAR(p.scale, 4.0 / 3, 1e-6);
+    EXPECT_EQ(p.seed, 1);
+    const std::vector<int64_t> all{0, 1, 2, 3}, channels{0, 3};
+    EXPECT_EQ(p.axes, std::string(name) == "Dropout" ? all : channels);
+  }
 }
 
 TEST(KerasConfigurations, ArithmeticBetweenLayers) {

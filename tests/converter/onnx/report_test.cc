@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "converter/onnx/import.h"
+#include "converter/passes/pipeline.h"
 #include "tests/converter/onnx/support.h"
+#include "tests/converter/support.h"
 
 namespace fovea::testing {
 namespace {
@@ -36,6 +38,49 @@ TEST(OnnxReport, ListsEveryUnsupportedNode) {
   EXPECT_EQ(report.unsupported[2].name, "third");
   EXPECT_EQ(report.unsupported[2].op, "MaxUnpool");
   for (const char* name : {"first", "second", "third"}) EXPECT_NE(status.message().find(name), std::string::npos);
+}
+
+// Dropout in training mode: left out with a warning, or kept with a seed; the channels-last graph decides as the
+// source's order of axes does.
+TEST(OnnxReport, LiveDropout) {
+  ModelMaker maker(13);
+  maker.Input("x", {1, 2, -1, -1}).Output("y").Weights("w", {3, 2, 1, 1}, {1, 0, 0, 1, 1, 1});
+  maker.Weights("ratio", {}, {0.25f});
+  onnx::TensorProto* training = maker.model.mutable_graph()->add_initializer();
+  training->set_name("training");
+  training->set_data_type(9);
+  training->set_raw_data(std::string(1, '\1'));
+  maker.Node("Conv", {"x", "w"}, {"c"});
+  maker.Node("Dropout", {"c", "ratio", "training"}, {"d"});
+  maker.Node("Conv", {"d", "v"}, {"y"});
+  maker.Weights("v", {3, 3, 1, 1}, {1, 0, 0, 0, 1, 0, 0, 0, 1});
+  Options options;
+  ir::Graph graph;
+  Report report;
+  Must(ImportMade(maker, options, &graph, &report));
+  EXPECT_EQ(CountKind(graph, OpKind::kDropout), 0);
+  ASSERT_EQ(graph.warnings.size(), 1u);
+  EXPECT_NE(graph.warnings[0].find("--dropout"), std::string::npos);
+
+  options.dropout_seed = 5;
+  graph = {};
+  Must(ImportMade(maker, options, &graph, &report));
+  EXPECT_EQ(CountKind(graph, OpKind::kDropout), 1);
+  ir::Graph optimised = graph;
+  Must(converter::RunPasses(&optimised, options, nullptr));
+  EXPECT_EQ(CountKind(optimised, OpKind::kTranspose), 0) << optimised.ToString();
+  const ir::Tensor x = Random(1).Tensor({1, 2, 30, 20}, 0.5f, 1);
+  ExpectSameResults(graph, optimised, {x}, 1e-6);
+  int kept = 0;
+  const std::vector<float> y = Must(ir::Evaluate(graph, {x}))[0].data;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const float c = i < 1200 ? x.data[i] : x.data[i - 1200] + x.data[i - 600];
+    if (y[i] != 0) {
+      EXPECT_NEAR(y[i], c / 0.75f, 1e-5);
+    }
+    kept += y[i] != 0;
+  }
+  EXPECT_NEAR(kept / 1800.0, 0.75, 5 * std::sqrt(0.75 * 0.25 / 1800));
 }
 
 TEST(OnnxReport, AxesAsInput) {

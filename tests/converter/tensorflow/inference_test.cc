@@ -174,6 +174,87 @@ TEST(TensorFlowInference, LiveDropoutIsTheIdentity) {
   }
 }
 
+std::vector<float> Evaluated(const TfGraph& tf, const converter::Options& options, const ir::Tensor& x) {
+  return Must(ir::Evaluate(Import(tf, options), {x}))[0].data;
+}
+
+// With a seed, elements are either dropped or divided by keep; the optimised and the fast graph decide alike.
+TEST(TensorFlowInference, LiveDropoutStaysWithASeed) {
+  const Ints dims{1, 40, 30, 4};
+  const ir::Tensor image = Random(1).Tensor(dims, 0.5f, 1);
+  for (const bool whole_channels : {false, true}) {
+    for (const bool select : {false, true}) {
+      TfMaker m;
+      const std::string x = m.Op("Relu", {m.Input("x", {1, -1, -1, 4})});
+      const std::string shape = whole_channels ? m.Integers({1, 1, 1, 4}) : m.Op("Shape", {x});
+      const std::string u = m.Op("RandomUniform", {shape});
+      const std::string scaled = m.Op("RealDiv", {x, m.Number(0.75f)});
+      if (select) {
+        m.Output(m.Op("SelectV2", {m.Op("GreaterEqual", {u, m.Number(0.25f)}), scaled, m.Number(0)}));
+      } else {
+        m.Output(m.Op("Mul", {scaled, m.Op("Floor", {m.Op("AddV2", {u, m.Number(0.75f)})})}));
+      }
+      converter::Options options;
+      options.dropout_seed = 3;
+      const ir::Graph graph = Import(m.graph, options);
+      EXPECT_EQ(CountKind(graph, OpKind::kDropout), 1) << graph.ToString();
+      ASSERT_EQ(graph.warnings.size(), 1u);
+      EXPECT_NE(graph.warnings[0].find("seed 3"), std::string::npos);
+      const std::vector<float> result = Evaluated(m.graph, options, image);
+      double kept = 0;
+      for (size_t i = 0; i < result.size(); ++i) {
+        if (result[i] != 0) {
+          EXPECT_NEAR(result[i], image.data[i] / 0.75f, 1e-6);
+        }
+        kept += result[i] != 0;
+        if (whole_channels) {
+          EXPECT_EQ(result[i] != 0, result[i % 4] != 0);
+        }
+      }
+      if (!whole_channels) {
+        EXPECT_NEAR(kept / 4800, 0.75, 5 * std::sqrt(0.75 * 0.25 / 4800));
+      }
+      ExpectResult(m.graph, {image}, {dims, result}, 1e-6, options);
+      options.dropout_seed = 4;
+      if (!whole_channels) {
+        EXPECT_NE(Evaluated(m.graph, options, image), result);
+      }
+    }
+  }
+}
+
+// Two nodes decide independently; two readers of one draw alike.
+TEST(TensorFlowInference, SeededDropoutFollowsItsDraw) {
+  TfMaker m;
+  const std::string x = m.Op("Relu", {m.Input("x", {1, -1, -1, 1})});
+  const auto mask = [&] {
+    const std::string u = m.Op("RandomUniform", {m.Op("Shape", {x})});
+    return m.Op("Floor", {m.Op("Add", {u, m.Number(0.5f)})});
+  };
+  const std::string first = mask(), second = mask();
+  m.Output(m.Op("Sub", {m.Op("Mul", {x, first}), m.Op("Mul", {first, x})}), "same");
+  m.Output(m.Op("Sub", {m.Op("Mul", {x, first}), m.Op("Mul", {x, second})}), "other");
+  converter::Options options;
+  options.dropout_seed = 0;
+  const auto results = Must(ir::Evaluate(Import(m.graph, options), {Random(1).Tensor({1, 30, 30, 1}, 1, 2)}));
+  int differ = 0;
+  for (size_t i = 0; i < 900; ++i) {
+    EXPECT_EQ(results[0].data[i], 0);
+    differ += results[1].data[i] != 0;
+  }
+  EXPECT_NEAR(differ, 450, 75);  // five standard deviations
+}
+
+TEST(TensorFlowInference, SeededDropoutOfUnknownShapeIsRefused) {
+  TfMaker m;
+  const std::string x = m.Input("x", {1, -1, -1, 1});
+  const std::string u = m.Op("RandomUniform", {m.Op("Shape", {m.Op("Relu", {m.Input("y", {1, -1, -1, 1})})})});
+  m.Output(m.Op("Mul", {x, m.Op("Floor", {m.Op("Add", {u, m.Number(0.5f)})})}));
+  converter::Options options;
+  options.dropout_seed = 0;
+  EXPECT_NE(ImportFails(m.graph, options).message().find("leave out --dropout"), std::string::npos);
+}
+
 // Without the division by keep, the mean of the result is keep x.
 TEST(TensorFlowInference, UnscaledDropoutIsItsMean) {
   TfMaker m;

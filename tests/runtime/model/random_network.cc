@@ -135,7 +135,7 @@ class Maker {
     const int64_t channels = rank > 0 && x.back().IsConst() ? x.back().Const() : 0;
     const int64_t axis = rank > 0 ? Uniform(0, rank - 1) : 0;
     const DimExpr last = rank > 0 ? x[static_cast<size_t>(axis)] : DimExpr(1);
-    const OpKind kind = static_cast<OpKind>(Uniform(1, 26));
+    const OpKind kind = static_cast<OpKind>(Uniform(1, 27));
     const bool windowed = kind <= OpKind::kPool || kind == OpKind::kDepthToSpace || kind == OpKind::kSpaceToDepth ||
                           kind == OpKind::kGroupNorm;
     if (windowed && (!spatial || channels < 1 || channels > 64)) return kNoValue;
@@ -292,6 +292,15 @@ class Maker {
       case OpKind::kCast: {
         CastParams p;
         p.to = Any<DType>();
+        return add(p, {xv});
+      }
+      case OpKind::kDropout: {
+        DropoutParams p;
+        p.keep = 0.25f * static_cast<float>(Uniform(0, 4));
+        p.seed = Uniform(0, 9);
+        for (int i = 0; i < rank; ++i) {
+          if (Uniform(0, 3) > 0) p.axes.push_back(i);
+        }
         return add(p, {xv});
       }
       case OpKind::kDims: {
