@@ -117,52 +117,6 @@ HWY_INLINE void TransformOutput(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) 
   (std::make_integer_sequence<int, kM>());
 }
 
-// G of the header's formula.
-template <int kAlpha, int kTaps>
-struct WeightMatrix {
-  double g[kAlpha][kTaps] = {};
-  WeightMatrix() {
-    double points[kAlpha - 1] = {0};
-    for (int i = 0; i < (kAlpha - 2) / 2; ++i) {
-      points[1 + 2 * i] = Points<kAlpha>::kPair[i];
-      points[2 + 2 * i] = -Points<kAlpha>::kPair[i];
-    }
-    for (int i = 0; i < kAlpha - 1; ++i) {
-      double norm = 1;
-      for (int l = 0; l < kAlpha - 1; ++l) {
-        if (l != i) norm *= points[i] - points[l];
-      }
-      for (int j = 0; j < kTaps; ++j) g[i][j] = Power(points[i], j) / norm;
-    }
-    g[kAlpha - 1][kTaps - 1] = 1;
-  }
-};
-
-// U = G g G^T for kWidth filters at once, in double: g is [tap][filter], u is [position][filter].
-template <int kAlpha, int kTaps, int kWidth>
-void TransformWeights(const WeightMatrix<kAlpha, kTaps>& matrix, const double (*HWY_RESTRICT g)[kWidth],
-                      double (*HWY_RESTRICT u)[kWidth]) {
-  double half[kAlpha * kTaps][kWidth];
-  for (int i = 0; i < kAlpha; ++i) {
-    for (int j = 0; j < kTaps; ++j) {
-      for (int f = 0; f < kWidth; ++f) {
-        double value = 0;
-        for (int k = 0; k < kTaps; ++k) value += matrix.g[i][k] * g[k * kTaps + j][f];
-        half[i * kTaps + j][f] = value;
-      }
-    }
-  }
-  for (int i = 0; i < kAlpha; ++i) {
-    for (int j = 0; j < kAlpha; ++j) {
-      for (int f = 0; f < kWidth; ++f) {
-        double value = 0;
-        for (int k = 0; k < kTaps; ++k) value += half[i * kTaps + k][f] * matrix.g[j][k];
-        u[i * kAlpha + j][f] = value;
-      }
-    }
-  }
-}
-
 }  // namespace winograd
 }  // namespace HWY_NAMESPACE
 }  // namespace fovea::kernels

@@ -18,6 +18,7 @@
 #include "kernels/conv/line_walk.h"
 #include "kernels/conv/rows.h"
 #include "kernels/conv/winograd-inl.h"
+#include "kernels/conv/winograd_pack-inl.h"
 #include "kernels/elementwise/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -109,30 +110,13 @@ struct Filter {
                    int parts) {
     const Sizes s(layer);
     const int64_t width = 2 * s.lanes;
-    constexpr int kWidth = 8;  // filters transformed at once; divides 2 vectors of any target
-    const WeightMatrix<kAlpha, kTaps> matrix;
     float* biases = packed + s.blocks * kProducts * s.panel_floats;
     for (int64_t block = part; block < s.blocks; block += parts) {
       float* panels = packed + block * kProducts * s.panel_floats;
       for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
-        for (int64_t ci = 0; ci < s.in_padded; ++ci) {
-          for (int64_t j = 0; j < width; j += kWidth) {
-            double g[kTaps * kTaps][kWidth] = {}, u[kProducts][kWidth];
-            const int64_t first = block * width + j;
-            const int64_t filters =
-                ci < layer.in_channels ? std::clamp<int64_t>(layer.out_channels - first, 0, kWidth) : 0;
-            for (int64_t t = 0; t < kTaps * kTaps; ++t) {
-              const float* from =
-                  weights + ((kd * kTaps * kTaps + t) * layer.in_channels + ci) * layer.out_channels + first;
-              for (int64_t f = 0; f < filters; ++f) g[t][f] = static_cast<double>(from[f]);
-            }
-            TransformWeights<kAlpha, kTaps, kWidth>(matrix, g, u);
-            for (int p = 0; p < kProducts; ++p) {
-              float* to = panels + p * s.panel_floats + (kd * s.in_padded + ci) * width + j;
-              for (int f = 0; f < kWidth; ++f) to[f] = static_cast<float>(u[p][f]);
-            }
-          }
-        }
+        const float* plane = weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
+        FilterPacker<kAlpha, kTaps>(plane, layer.in_channels, layer.out_channels, width)
+            .Block(block * width, s.in_padded, panels + kd * s.in_padded * width, s.panel_floats);
       }
       for (int64_t j = 0; j < width; ++j) {
         const int64_t co = block * width + j;

@@ -33,6 +33,11 @@ class Block {
   uint64_t bytes_ = 0;
 };
 
+// A fault and a TLB entry for 2 MiB instead of 4 KiB, for memory of a Block that is not touched yet and will be walked
+// again and again. No more becomes resident than the block has bytes, and nothing happens where the system has no such
+// pages.
+void AskForHugePages(const void* data, uint64_t bytes);
+
 }  // namespace fovea::exec
 
 #endif  // FOVEA_RUNTIME_EXEC_MEMORY_H_

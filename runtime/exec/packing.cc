@@ -8,6 +8,10 @@ namespace {
 // Some milliseconds of packing, so that threads end at about the same time.
 constexpr int64_t kTaskFloats = 1 << 20;
 
+// Weights up to this size are read again for every few tiles of an image, and huge pages make that 2 to 4 % faster
+// (U-Nets at 512x512). Larger ones belong to layers of few pixels.
+constexpr uint64_t kHugePageBytes = 40 << 20;
+
 // One node's weights and bias, as the model has them.
 struct Source {
   const Operator* op = nullptr;
@@ -96,9 +100,11 @@ Result<PackedWeights> PackWeights(const ModelFile& file, const plan::Plan& plan,
     };
     const float* const weights = floats(1, &weights_storage);
     const float* const bias = floats(2, &bias_storage);
+    const uint64_t bytes = static_cast<uint64_t>(op.PackedFloats()) * sizeof(float);
+    if (bytes <= kHugePageBytes) AskForHugePages(next, bytes);
     packer.Add({&op, weights, bias, next});
     packed.at[n] = next;
-    next += AlignUp(static_cast<uint64_t>(op.PackedFloats()) * sizeof(float)) / sizeof(float);
+    next += AlignUp(bytes) / sizeof(float);
     // The storage serves one node at a time: it is not part of the plan, and must not grow with the network.
     if (decoded) packer.Run();
   }
