@@ -68,13 +68,14 @@ struct Frontend {
   const char* name;
   bool (*recognises)(const Head& head);
   Status (*import)(const std::string& path, const Options& options, ir::Graph* graph, Report* report);
+  bool has_weights_apart;  // so that --no-weights means something
 };
 constexpr Frontend kFrontends[] = {
-    {"TF.js", IsTfjs, ImportTfjs},
-    {"SavedModel", IsSavedModel, ImportSavedModel},
-    {"frozen GraphDef", IsGraphDef, ImportFrozenGraph},
-    {"ONNX", IsOnnx, ImportOnnx},
-    {"Keras HDF5", IsHdf5, ImportKeras},
+    {"TF.js", IsTfjs, ImportTfjs, false},
+    {"SavedModel", IsSavedModel, ImportSavedModel, true},
+    {"frozen GraphDef", IsGraphDef, ImportFrozenGraph, false},
+    {"ONNX", IsOnnx, ImportOnnx, false},
+    {"Keras HDF5", IsHdf5, ImportKeras, true},
 };
 
 Result<Head> ReadHead(const std::string& path) {
@@ -103,11 +104,16 @@ Result<ir::Graph> Convert(const std::string& path, const Options& options, Repor
   for (const Frontend& frontend : kFrontends) {
     known += (known.empty() ? "" : ", ") + std::string(frontend.name);
     if (!frontend.recognises(head)) continue;
+    if ((options.no_weights || options.random_weights) && !frontend.has_weights_apart) {
+      return InvalidArgument(path + ": a " + frontend.name +
+                             " model; --no-weights and --random-weights are for SavedModels and Keras files");
+    }
     ir::Graph graph;
     FOVEA_RETURN_IF_ERROR(frontend.import(path, options, &graph, report));
     FOVEA_RETURN_IF_ERROR(RunPasses(&graph, options, report).Prefixed(path));
     if (graph.metadata.source_format.empty()) graph.metadata.source_format = report->source_format;
     report->warnings.insert(report->warnings.end(), graph.warnings.begin(), graph.warnings.end());
+    report->history = graph.history;
     report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return graph;
   }

@@ -15,7 +15,8 @@
 namespace fovea::converter {
 
 struct UnsupportedNode {
-  std::string name, op, reason;  // reason says what would be supported instead, where there is such a thing
+  std::string name, op, attributes;  // attributes: "strides=1,2,2,1 padding=SAME", shortened
+  std::string reason, alternative;   // alternative: the nearest that is supported, or what to do
 };
 
 struct PassReport {
@@ -24,7 +25,10 @@ struct PassReport {
 };
 
 struct Report {
-  std::string source_format;  // "ONNX IR 8, opset 17, pytorch 2.1"
+  std::string source_format;   // "ONNX IR 8, opset 17, pytorch 2.1"
+  std::string signature, tag;  // SavedModel: those taken
+  int source_operators = 0;    // of the file, constants and inputs left aside
+  ir::History history;         // what became of them
   std::vector<PassReport> passes;
   std::vector<std::string> warnings;
   std::vector<UnsupportedNode> unsupported;  // all of them; conversion failed when not empty
@@ -53,8 +57,12 @@ struct Options {
   // Random dropout inside the network ("live dropout"): unset becomes the identity, set keeps it with this seed.
   std::optional<uint64_t> dropout_seed;
   bool no_weights = false;  // --no-weights: a graph without its variables' values, for planning; they read as zeros
-  std::string dump_ir;      // a pass's name, "import" or "all": IR text to stderr after it
+  std::optional<uint64_t> random_weights;  // --random-weights: the same with random numbers of this seed
+  std::string dump_ir;                     // a pass's name, "import" or "all": IR text to stderr after it
 };
+
+// All of report.unsupported as one kUnsupported, a node a line; OK when there is none.
+Status UnsupportedStatus(const Report& report);
 
 // Reads any supported source, runs the passes. The graph is ready to be emitted. On kUnsupported, report->unsupported
 // lists every node.

@@ -3,6 +3,7 @@
 
 #include "converter/convert.h"
 #include "converter/emit/axes.h"
+#include "converter/emit/marks.h"
 #include "converter/emit/prepare.h"
 #include "converter/emit/weights.h"
 #include "runtime/model/model_writer.h"
@@ -117,6 +118,11 @@ Result<std::vector<std::byte>> Emit(const ir::Graph& source, const Options& opti
   const std::vector<std::vector<AxisRule>> rules = FindSizeRules(out);
   for (size_t i = 0; i < rules.size(); ++i) out.inputs[i].rules = rules[i];
   out.metadata = graph.metadata;
+  for (const auto& [kind, property] : {std::pair(Mark::Kind::kWholeImage, kWholeImageProperty),
+                                       std::pair(Mark::Kind::kFixedSize, kFixedSizeProperty)}) {
+    const std::string marks = MarksText(out, kind);
+    if (!marks.empty()) out.metadata.properties.emplace_back(property, marks);
+  }
   if (!options.test_inputs.empty() || !options.test_outputs.empty()) {
     SelfTest test;
     FOVEA_ASSIGN_OR_RETURN(test.inputs, EmitTensors(options.test_inputs, graph.inputs, "input", &weights));

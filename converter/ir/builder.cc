@@ -246,6 +246,7 @@ Result<ValueId> Builder::Dropout(ValueId x, float keep, std::vector<int64_t> axe
   p.seed = static_cast<int64_t>(seed);
   p.stream = static_cast<int64_t>(graph_->nodes.size());
   p.axes = std::move(axes);
+  graph_->Recognised("live dropout");
   return Add(std::move(p), {x});
 }
 

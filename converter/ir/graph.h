@@ -7,8 +7,10 @@
 #ifndef FOVEA_CONVERTER_IR_GRAPH_H_
 #define FOVEA_CONVERTER_IR_GRAPH_H_
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,6 +65,13 @@ struct Port {
   bool is_shape = false;  // input that only decides sizes
 };
 
+// What became of the source's operators, for the report. Counts by name.
+struct History {
+  std::map<std::string, int> idioms;   // patterns recognised: "batch normalisation", "pixel shuffle"
+  std::map<std::string, int> dropped;  // operators of the source that inference does without: "Identity", "SaveV2"
+  int folded = 0;                      // operators whose results were known when converting
+};
+
 class Graph {
  public:
   std::vector<Value> values;
@@ -70,6 +79,12 @@ class Graph {
   std::vector<Port> inputs, outputs;
   Metadata metadata;
   std::vector<std::string> warnings;  // what the user should know: dropped, approximated or assumed
+  History history;
+
+  void Recognised(const std::string& idiom) { ++history.idioms[idiom]; }
+  // Counts one operator of the source that was imported into what follows node `nodes_before`: dropped where it passed
+  // an input on, folded where its result became a constant.
+  void Imported(const std::string& op, size_t nodes_before, std::span<const ValueId> sources, ValueId result);
 
   // Consumers of each value (node indices, each once); outputs of the graph are not listed.
   std::vector<std::vector<int>> Consumers() const;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "converter/random_weights.h"
+#include "converter/unsupported.h"
+
 namespace fovea::converter::keras {
 
 namespace {
@@ -11,6 +14,17 @@ constexpr int64_t kMaxCalls = 100'000;
 constexpr ValueId kUnknownValue = -2;  // what an unsupported layer should have given: its readers are skipped, too
 
 std::string Quoted(const std::string& text) { return "'" + text + "'"; }
+
+std::string AttributesText(const Json& config) {
+  std::string text;
+  if (!config.is_object()) return text;
+  for (const auto& [name, value] : config.items()) {
+    const bool plain = value.is_string() || value.is_number() || value.is_boolean() || value.is_array();
+    if (!plain || name == "name") continue;
+    AppendAttribute(name, value.dump(-1, ' ', false, Json::error_handler_t::replace), &text);
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -28,7 +42,11 @@ Result<ValueId> Importer::Param(const LayerDef& layer, const char* role,
   FOVEA_ASSIGN_OR_RETURN(const std::vector<size_t> positions, finder_.Find(layer));
   FOVEA_ASSIGN_OR_RETURN(Weight weight,
                          source_->Read(finder_.TopLayer(layer), positions[static_cast<size_t>(found - roles.begin())]));
-  if (options_.no_weights) std::fill(weight.data.begin(), weight.data.end(), 0.0f);
+  if (options_.random_weights) {
+    weight.data = RandomWeights(layer.name + "/" + role, weight.dims, *options_.random_weights);
+  } else if (options_.no_weights) {
+    std::fill(weight.data.begin(), weight.data.end(), 0.0f);
+  }
   if (arrange != nullptr) {
     const Status arranged = arrange(&weight);
     if (!arranged.ok()) return arranged.Prefixed(std::string("weight ") + role);
@@ -68,20 +86,27 @@ Result<std::vector<ValueId>> Importer::RunCall(const LayerDef& layer, const Call
   const LayerRow* row = FindLayer(layer.class_name);
   Status failure;
   if (row == nullptr) {
-    failure = Unsupported("fovea has no such layer");
+    failure = Unsupported(WhyUnsupported(layer.class_name));
   } else if (known) {
     builder_.SetSource(label, layer.class_name);
     LayerContext context(this, layer, call, writer_, &builder_);
     context.inputs = inputs;
     context.operands = operands;
     context.named_inputs = named;
+    const size_t nodes_before = graph_->nodes.size();
     const Result<ValueId> made = row->import(context);
-    if (made.ok() && context.config_error().ok()) return std::vector<ValueId>{*made};
+    if (made.ok() && context.config_error().ok()) {
+      graph_->Imported(layer.class_name, nodes_before, inputs, *made);
+      return std::vector<ValueId>{*made};
+    }
     failure = context.config_error().ok() ? made.status() : context.config_error();
     if (failure.code() == StatusCode::kInvalidArgument) failure = CorruptFile(failure.message());
     if (failure.code() != StatusCode::kUnsupported) return failure.Prefixed(where);
   }
-  if (!failure.ok()) report_->unsupported.push_back({label, layer.class_name, failure.message()});
+  if (!failure.ok()) {
+    report_->unsupported.push_back(
+        MakeUnsupported(label, layer.class_name, AttributesText(layer.config), failure.message()));
+  }
   return std::vector<ValueId>{kUnknownValue};
 }
 
@@ -158,6 +183,13 @@ Result<std::vector<ValueId>> Importer::Run(const ModelDef& model, const std::vec
     marks[key] = Mark::kDone;
     open.pop_back();
   }
+  for (size_t layer = 0; layer < model.layers.size(); ++layer) {
+    if (model.layers[layer].class_name == "InputLayer") continue;
+    ++report_->source_operators;
+    const auto first = results.lower_bound({static_cast<int>(layer), 0});
+    const bool used = first != results.end() && first->first.first == static_cast<int>(layer);
+    if (!used) ++graph_->history.dropped[model.layers[layer].class_name];
+  }
   std::vector<ValueId> outputs;
   for (const TensorRef& ref : model.outputs) {
     FOVEA_ASSIGN_OR_RETURN(const ValueId value, value_of(ref));
@@ -191,13 +223,7 @@ Status Importer::Import() {
   std::vector<ValueId> inputs;
   FOVEA_RETURN_IF_ERROR(AddInputs(&inputs));
   FOVEA_ASSIGN_OR_RETURN(const std::vector<ValueId> outputs, Run(model_, inputs, ""));
-  if (!report_->unsupported.empty()) {
-    std::string message = std::to_string(report_->unsupported.size()) + " unsupported layer(s):";
-    for (const UnsupportedNode& node : report_->unsupported) {
-      message += "\n  " + Quoted(node.name) + " (" + node.op + "): " + node.reason;
-    }
-    return Unsupported(message);
-  }
+  FOVEA_RETURN_IF_ERROR(UnsupportedStatus(*report_));
   return AddOutputs(outputs);
 }
 

@@ -102,6 +102,8 @@ struct LayerRow {
 
 // The row of a class, or null. (registry.cc)
 const LayerRow* FindLayer(const std::string& class_name);
+// What to say of a class without one.
+std::string WhyUnsupported(const std::string& class_name);
 
 std::span<const LayerRow> ConvLayers();           // conv.cc
 std::span<const LayerRow> PoolLayers();           // pool.cc

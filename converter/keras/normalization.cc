@@ -33,6 +33,7 @@ std::vector<Role> BatchNormRoles(const Json& config) {
 
 // gamma / sqrt(variance + epsilon) x + (beta - mean gamma / sqrt(variance + epsilon))
 Result<ValueId> BatchNormalization(LayerContext& c) {
+  c.b.graph()->Recognised("batch normalisation");
   FOVEA_ASSIGN_OR_RETURN(const ValueId x, c.Input());
   if (c.Int("mode", 0) != 0) {
     return Unsupported("mode " + std::to_string(c.Int("mode", 0)) + ", which normalises by the image itself");

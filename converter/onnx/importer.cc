@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "converter/unsupported.h"
+
 namespace fovea::converter {
 
 namespace {
@@ -33,6 +35,25 @@ onnx::NodeProto Instantiate(const onnx::NodeProto& node, const onnx::FunctionPro
   }
   copy.set_name(NodeLabel(call) + "/" + NodeLabel(node));
   return copy;
+}
+
+std::string AttributesText(const onnx::NodeProto& node) {
+  std::string text;
+  const auto list = [](const auto& numbers) {
+    std::string joined;
+    for (int i = 0; i < std::min(numbers.size(), 12); ++i) joined += (i > 0 ? "," : "") + std::to_string(numbers[i]);
+    return joined;
+  };
+  for (const auto& a : node.attribute()) {
+    std::string value = a.has_i()           ? std::to_string(a.i())
+                        : a.has_f()         ? std::to_string(a.f())
+                        : a.has_s()         ? a.s()
+                        : a.ints_size() > 0 ? list(a.ints())
+                                            : list(a.floats());
+    if (a.has_t() || a.has_g()) value = a.has_t() ? "tensor" : "graph";
+    AppendAttribute(a.name(), std::move(value), &text);
+  }
+  return text;
 }
 
 }  // namespace
@@ -86,6 +107,12 @@ Status Importer::ImportNodes(const NodeList& nodes, const std::set<std::string>&
                          NodeOrder(nodes, wanted, [&](const std::string& name) { return IsKnown(name, scope); }));
   scope->used.insert(wanted.begin(), wanted.end());
   for (const int i : order) scope->used.merge(NamesRead(nodes[i]));
+  std::vector<bool> needed(static_cast<size_t>(nodes.size()), false);
+  for (const int i : order) needed[static_cast<size_t>(i)] = true;
+  for (int i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].op_type() != "Constant") ++report_->source_operators;
+    if (!needed[static_cast<size_t>(i)]) ++graph_->history.dropped[nodes[i].op_type()];
+  }
   for (const int i : order) FOVEA_RETURN_IF_ERROR(ImportNode(nodes[i], scope));
   return OkStatus();
 }
@@ -112,20 +139,28 @@ Status Importer::ImportNode(const onnx::NodeProto& node, Scope* scope) {
   const ImportFn import = IsDefaultDomain(node.domain()) ? FindImporter(node.op_type()) : nullptr;
   if (function == functions_.end() && import == nullptr) {
     failure = Unsupported(IsDefaultDomain(node.domain())
-                              ? "fovea has no such operator"
-                              : "operator of the domain " + Quoted(node.domain()) + ", which is not ONNX's own");
+                              ? WhyUnsupported(node.op_type())
+                              : "operator of the domain " + Quoted(node.domain()) +
+                                    ", which is not ONNX's own; export the model with ONNX's operators only");
   } else if (known) {
     builder_.SetSource(label, node.op_type());
     if (function != functions_.end()) {
       failure = CallFunction(*function->second, node, inputs, scope);
     } else {
-      NodeContext context(this, scope, node, opset_, &builder_, std::move(inputs));
+      NodeContext context(this, scope, node, opset_, &builder_, inputs);
+      const size_t nodes_before = graph_->nodes.size();
       failure = import(context);
+      if (failure.ok() && node.op_type() != "Constant" && node.output_size() > 0) {
+        const auto result = scope->values.find(node.output(0));
+        if (result != scope->values.end()) graph_->Imported(node.op_type(), nodes_before, inputs, result->second);
+      }
     }
     if (failure.ok()) return OkStatus();
     if (failure.code() != StatusCode::kUnsupported) return failure.Prefixed(where);
   }
-  if (!failure.ok()) report_->unsupported.push_back({label, node.op_type(), failure.message()});
+  if (!failure.ok()) {
+    report_->unsupported.push_back(MakeUnsupported(label, node.op_type(), AttributesText(node), failure.message()));
+  }
   for (const std::string& name : node.output()) {
     if (!name.empty()) scope->values[name] = kUnknownValue;
   }

@@ -71,6 +71,8 @@ class Importer {
 
 // The operator's importer, or null.
 ImportFn FindImporter(const std::string& op);
+// What to say of an operator without one.
+std::string WhyUnsupported(const std::string& op);
 
 }  // namespace fovea::converter
 

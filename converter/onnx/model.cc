@@ -244,13 +244,7 @@ Status Importer::Import(onnx::ModelProto* model) {
     if (declared.ok() && declared->has_value()) declared_outputs_[output.name()] = **declared;
   }
   FOVEA_RETURN_IF_ERROR(ImportNodes(graph->node(), wanted, &scope));
-  if (!report_->unsupported.empty()) {
-    std::string message = std::to_string(report_->unsupported.size()) + " unsupported node(s):";
-    for (const UnsupportedNode& node : report_->unsupported) {
-      message += "\n  " + Quoted(node.name) + " (" + node.op + "): " + node.reason;
-    }
-    return Unsupported(message);
-  }
+  FOVEA_RETURN_IF_ERROR(UnsupportedStatus(*report_));
   return AddOutputs(*graph, &scope);
 }
 

@@ -12,6 +12,7 @@ using kernels::ReduceFn;
 using kernels::UnaryFn;
 
 Status BatchNormalization(NodeContext& c) {
+  c.b.graph()->Recognised("batch normalisation");
   const bool training = c.opset < 7    ? c.HasAttr("is_test") && c.Int("is_test", 0) == 0
                         : c.opset < 14 ? c.Wants(1)
                                        : c.Int("training_mode", 0) != 0;

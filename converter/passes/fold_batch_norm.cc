@@ -129,6 +129,7 @@ Status FoldBatchNorm(ir::Graph* graph) {
     if (!FoldAfter(graph, before, *affine)) continue;
     if (act != nullptr) *act = own_act;
     Replace(graph, &node, before->output);
+    graph->Recognised("scale or offset folded into weights");
   }
   // Backwards, so that Mul, Add before a convolution go one after the other.
   for (size_t n = graph->nodes.size(); n-- > 0;) {
@@ -140,6 +141,7 @@ Status FoldBatchNorm(ir::Graph* graph) {
       if (CountUses(*graph)[static_cast<size_t>(before->output)] != 1) break;
       if (!FoldBefore(graph, &graph->nodes[n], *affine)) break;
       Replace(graph, before, affine->image);
+      graph->Recognised("scale or offset folded into weights");
     }
   }
   return DeadCode(graph);

@@ -40,6 +40,7 @@ Status FoldConstants(ir::Graph* graph) {
     part.nodes.push_back(node);
   }
   if (part.nodes.empty()) return OkStatus();
+  graph->history.folded += static_cast<int>(part.nodes.size());
 
   // Only what the rest of the graph reads is wanted.
   std::vector<bool> wanted(graph->values.size(), false);

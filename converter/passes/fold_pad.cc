@@ -104,6 +104,7 @@ Status FoldPad(ir::Graph* graph) {
       if (pool->kind == kernels::PoolKind::kAverage) pool->count_include_pad = true;
     }
     node.inputs[0] = pad->inputs[0];
+    graph->Recognised("padding folded into a convolution or pooling");
   }
   return DeadCode(graph);
 }

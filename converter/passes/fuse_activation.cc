@@ -17,6 +17,7 @@ Status FuseActivation(ir::Graph* graph) {
     // The result keeps the type of what is replaced (Not gives bool).
     graph->values[static_cast<size_t>(before->output)].dtype = ValueOf(*graph, node.output).dtype;
     Replace(graph, &node, before->output);
+    graph->Recognised("activation folded into the operator before");
   }
   return DeadCode(graph);
 }

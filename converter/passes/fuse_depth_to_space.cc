@@ -90,6 +90,7 @@ Status FuseDepthToSpace(ir::Graph* graph) {
     const Int3 block{1, six[static_cast<size_t>(shuffle->r)].Const(), six[static_cast<size_t>(shuffle->s)].Const()};
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId y, Build(&builder, *shuffle, x, block));
     Replace(graph, &graph->nodes[n], y);
+    graph->Recognised("pixel shuffle from Reshape and Transpose");
   }
   return DeadCode(graph);
 }

@@ -84,6 +84,7 @@ Status FuseGroupNorm(ir::Graph* graph) {
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId normalised, builder.Add(params, inputs));
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId y, builder.Transpose(normalised, Inverse(to_last)));
     Replace(graph, &graph->nodes[n], y);
+    graph->Recognised("group normalisation from Reshape and instance normalisation");
   }
   return DeadCode(graph);
 }

@@ -28,6 +28,7 @@ Status FuseResidual(ir::Graph* graph) {
     conv->inputs[3] = residual;
     std::get<ConvParams>(conv->params).act = add->act;
     Replace(graph, &node, conv->output);
+    graph->Recognised("sum folded into a convolution");
   }
   return DeadCode(graph);
 }

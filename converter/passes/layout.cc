@@ -88,6 +88,7 @@ class Rebuild {
   Result<ir::Graph> Run() {
     graph_.metadata = old_.metadata;
     graph_.warnings = old_.warnings;
+    graph_.history = old_.history;
     for (const Frame& frame : frames_.inputs) new_axis_.push_back(Inverse(frame));
     FOVEA_RETURN_IF_ERROR(Inputs());
     for (size_t n = 0; n < old_.nodes.size(); ++n) {

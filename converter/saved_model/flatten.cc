@@ -357,6 +357,28 @@ Result<std::string> Flattener::Want(const std::string& text) {
   return NameOf(tensor);
 }
 
+void Flattener::CountLeftOut(TfGraph* graph) const {
+  // Each function once, however often it is called: calls multiply without end in hostile files.
+  std::set<const Body*> entered;
+  std::set<const NodeDef*> used;
+  for (const auto& scope : scopes_) {
+    entered.insert(scope->body);
+    for (const auto& [node, child] : scope->children) {
+      if (child != nullptr) used.insert(node);
+    }
+  }
+  for (const auto& [source, index] : emitted_) used.insert(source.second);
+  for (const Body* body : entered) {
+    for (const NodeDef& node : *body->list) {
+      if (node.op() == "Const" || node.op().rfind("Placeholder", 0) == 0) continue;
+      ++graph->source_operators;
+      if (used.count(&node) == 0) ++graph->left_out[node.op()];
+    }
+  }
+  const size_t unused = functions_.size() - (entered.size() - 1);  // the graph itself is no function
+  if (unused > 0) graph->left_out["function that nothing calls"] = static_cast<int>(unused);
+}
+
 Status Flattener::Run() {
   for (size_t i = 0; i < sources_.size(); ++i) {
     const auto [scope, node] = sources_[i];

@@ -57,6 +57,9 @@ class Flattener {
   // Emits all that the wanted tensors need.
   Status Run();
 
+  // After Run: how many operators the graph and its called functions have, and which of them are not in nodes().
+  void CountLeftOut(TfGraph* graph) const;
+
   std::vector<TfNode>& nodes() { return nodes_; }
   // Nodes that stand for variables: each a Const that has no value yet.
   const std::vector<Variable>& variables() const { return variables_; }

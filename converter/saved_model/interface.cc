@@ -249,7 +249,9 @@ Status Flatten(const Interface& interface, Flattener* flattener, TfGraph* graph)
     FOVEA_ASSIGN_OR_RETURN(TfPort made, port(choice, std::move(*tensor)));
     graph->outputs.push_back(std::move(made));
   }
-  return flattener->Run();
+  FOVEA_RETURN_IF_ERROR(flattener->Run());
+  flattener->CountLeftOut(graph);
+  return OkStatus();
 }
 
 }  // namespace fovea::converter

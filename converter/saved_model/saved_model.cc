@@ -85,6 +85,7 @@ Result<TfGraph> ReadSavedModel(FileTree* tree, const Options& options, std::vect
 
   TfGraph graph;
   graph.source_format = "SavedModel";
+  for (const std::string& tag : meta->meta_info_def().tags()) graph.tag += (graph.tag.empty() ? "" : ",") + tag;
   if (!meta->meta_info_def().tensorflow_version().empty()) {
     graph.source_format += ", TensorFlow " + meta->meta_info_def().tensorflow_version();
   }
@@ -94,6 +95,7 @@ Result<TfGraph> ReadSavedModel(FileTree* tree, const Options& options, std::vect
     if (signature != nullptr) {
       interface = FromSignature(signature->value());
       graph.source_format += ", signature " + signature->key();
+      graph.signature = signature->key();
     }
   }
   if (interface.outputs.empty()) {

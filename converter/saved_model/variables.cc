@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "converter/random_weights.h"
 #include "converter/saved_model/bundle.h"
 #include "converter/saved_model/tensor.h"
 
@@ -104,7 +105,7 @@ std::string SomeNames(const std::vector<Flattener::Variable>& variables) {
   return names + (variables.size() > 3 ? ", ..." : "");
 }
 
-Status FillWithZeros(Flattener* flattener) {
+Status FillIn(Flattener* flattener, const Options& options) {
   uint64_t budget = kMaxZeros;
   for (const Flattener::Variable& variable : flattener->variables()) {
     const std::string where = "variable '" + NameOf(*variable.def) + "'";
@@ -117,7 +118,10 @@ Status FillWithZeros(Flattener* flattener) {
     if (!count) return Unsupported(where + ": the graph does not say its size, so --no-weights can't stand in for it");
     if (*count > budget) return CorruptFile(where + ": the graph asks for more than 2 GiB of weights");
     budget -= *count;
-    TfTensor tensor = MakeFloatTensor(known.dims, std::vector<float>(*count));
+    std::vector<float> values = options.random_weights
+                                    ? RandomWeights(NameOf(*variable.def), known.dims, *options.random_weights)
+                                    : std::vector<float>(*count);
+    TfTensor tensor = MakeFloatTensor(known.dims, std::move(values));
     tensor.dtype = *dtype;
     if (!IsFloat(*dtype) && *count <= 4096) tensor.integers.assign(*count, 0);
     flattener->nodes()[variable.node].attrs["value"] = std::move(tensor);
@@ -142,9 +146,10 @@ Status LoadVariables(Flattener* flattener, const std::string& restore_op, FileTr
                      const Options& options, std::vector<std::string>* warnings) {
   const std::vector<Flattener::Variable>& variables = flattener->variables();
   if (variables.empty()) return OkStatus();
-  if (options.no_weights) {
-    warnings->push_back("without weights: " + std::to_string(variables.size()) + " variables are zeros");
-    return FillWithZeros(flattener);
+  if (options.no_weights || options.random_weights) {
+    warnings->push_back("without weights: " + std::to_string(variables.size()) + " variables are " +
+                        (options.random_weights ? "random numbers" : "zeros"));
+    return FillIn(flattener, options);
   }
   const std::string prefix = folder + "variables/variables";
   if (!tree->Has(prefix + ".index")) {

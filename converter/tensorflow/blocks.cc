@@ -94,6 +94,7 @@ Status BatchToSpace(NodeContext& c) {
       return Unsupported("no convolution between it and SpaceToBatchND");
     }
   }
+  c.b.graph()->Recognised("dilated convolution from SpaceToBatchND");
   return c.Out(0, Cropped(c, x, begin, end));
 }
 

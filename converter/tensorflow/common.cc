@@ -141,14 +141,17 @@ Result<Window> ReadWindow(NodeContext& c, const Dims& in, const Int3& kernel, co
     return w;
   }
   if (padding != "SAME") return CorruptFile("padding " + padding);
+  bool open = false;
   for (size_t i = 0; i < spatial; ++i) {
     const size_t a = first + i;
+    open = open || (w.stride[a] > 1 && !in[i].IsConst());
     const DimExpr out = CeilDiv(in[i], w.stride[a]);
     const DimExpr reach = (w.kernel[a] - 1) * w.dilation[a] + 1;
     const DimExpr total = Max(0, (out - 1) * w.stride[a] + reach - in[i]);
     w.pad_begin[a] = FloorDiv(total, 2);
     w.pad_end[a] = total - w.pad_begin[a];
   }
+  if (open) c.b.graph()->Recognised("SAME padding that depends on the image's size");
   return w;
 }
 

@@ -188,7 +188,12 @@ Status FuseActivationSpellings(ir::Graph* graph) {
     const ir::Node node = graph->nodes[n];
     if (node.removed || !IsFloat(ValueOf(*graph, node.output).dtype)) continue;
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId y, Matcher(graph).At(node));
-    if (y != kNoValue && SameDims(*graph, y, node.output)) Replace(graph, &graph->nodes[n], y);
+    if (y == kNoValue || !SameDims(*graph, y, node.output)) continue;
+    const ir::Node* made = ProducerNode(graph, y);
+    const UnaryParams* unary = made == nullptr ? nullptr : std::get_if<UnaryParams>(&made->params);
+    graph->Recognised((unary == nullptr ? "prelu" : kernels::UnaryFnName(unary->fn.fn)) +
+                      std::string(" from arithmetic"));
+    Replace(graph, &graph->nodes[n], y);
   }
   return DeadCode(graph);
 }

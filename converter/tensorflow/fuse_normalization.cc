@@ -261,6 +261,7 @@ Status FuseNormalization(ir::Graph* graph) {
     if (!image || !IsOfChannels(*graph, found->scale, *image) || !IsOfChannels(*graph, found->offset, *image)) continue;
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId y, Build(graph, node, *found, *image));
     Replace(graph, &graph->nodes[n], y);
+    graph->Recognised(image->groups == 0 ? "instance normalisation from means" : "group normalisation from means");
   }
   return DeadCode(graph);
 }

@@ -156,6 +156,7 @@ Status FuseUpsampling(ir::Graph* graph) {
     FOVEA_ASSIGN_OR_RETURN(const ir::ValueId y,
                            builder.Add(std::move(p), {match->image}, ValueOf(*graph, node.output).dtype));
     Replace(graph, &graph->nodes[n], y);
+    graph->Recognised("upsampling from repetition");
   }
   return DeadCode(graph);
 }

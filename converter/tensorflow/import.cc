@@ -5,6 +5,7 @@
 #include "converter/tensorflow/idioms.h"
 #include "converter/tensorflow/importer.h"
 #include "converter/tensorflow/importers.h"
+#include "converter/unsupported.h"
 
 namespace fovea::converter::tf {
 namespace {
@@ -47,7 +48,7 @@ Result<Tensor> Importer::Lookup(const Edge& edge, const std::string& name) const
 }
 
 void Importer::Unsupported(const TfNode& node, const std::string& reason) {
-  report_->unsupported.push_back({node.name, node.op, reason});
+  report_->unsupported.push_back(MakeUnsupported(node.name, node.op, AttributesText(node), reason));
 }
 
 // Backwards from the outputs, then forwards over what was reached.
@@ -102,7 +103,7 @@ Status Importer::Walk() {
       Unsupported(node, "part of a loop, or behind one; export the model with its loop unrolled");
     }
   }
-  return ReportUnsupported();
+  return UnsupportedStatus(*report_);
 }
 
 Status Importer::ImportBranch(int n, std::vector<Tensor>* outputs) {
@@ -152,6 +153,8 @@ Status Importer::ImportNode(int n) {
 
   Status failure;
   bool known = true;
+  const size_t nodes_before = graph_->nodes.size();
+  std::vector<ValueId> data_inputs;
   if (IsMerge(node) || IsSwitch(node)) {
     failure = ImportBranch(n, &outputs);
     known = failure.ok() && !outputs[0].unknown;
@@ -170,6 +173,7 @@ Status Importer::ImportNode(int n) {
       known = known && !input->unknown;
       random = random || input->random.has_value();
       if (input->blocked) blocked = input->blocked;
+      data_inputs.push_back(input->value);
       inputs.push_back(*std::move(input));
     }
     const ImportFn import = FindImporter(node.op);
@@ -199,17 +203,20 @@ Status Importer::ImportNode(int n) {
     // As many outputs as anybody may ask for: readers are skipped.
     outputs.assign(64, Tensor{ir::kNoValue, true, {}, {}});
   }
+  Count(node, nodes_before, data_inputs, outputs);
   restore();
   return OkStatus();
 }
 
-Status Importer::ReportUnsupported() const {
-  if (report_->unsupported.empty()) return OkStatus();
-  std::string message = std::to_string(report_->unsupported.size()) + " unsupported node(s):";
-  for (const UnsupportedNode& node : report_->unsupported) {
-    message += "\n  '" + node.name + "' (" + node.op + "): " + node.reason;
+void Importer::Count(const TfNode& node, size_t nodes_before, const std::vector<ValueId>& inputs,
+                     const std::vector<Tensor>& outputs) {
+  if (node.op == "Const" || IsPlaceholder(node)) return;
+  const ValueId result = outputs.empty() ? ir::kNoValue : outputs[0].value;
+  if (IsMerge(node) || IsSwitch(node) || (result == ir::kNoValue && graph_->nodes.size() == nodes_before)) {
+    ++graph_->history.dropped[node.op];  // no arithmetic: control, and random numbers that become means
+  } else {
+    graph_->Imported(node.op, nodes_before, inputs, result);
   }
-  return ::fovea::Unsupported(message);
 }
 
 Status Importer::AddOutputs() {
@@ -249,6 +256,8 @@ Status Importer::Import() {
   };
   inference_ = Infer(index_, given, is_input);
   graph_->metadata = tf_.metadata;
+  graph_->history.dropped = tf_.left_out;
+  report_->source_operators = tf_.source_operators;
   graph_->metadata.source_format = tf_.source_format;
   FOVEA_RETURN_IF_ERROR(Walk());
   return AddOutputs();

@@ -26,7 +26,9 @@ class Importer {
   Status ImportBranch(int n, std::vector<Tensor>* outputs);
   Result<Tensor> Lookup(const Edge& edge, const std::string& name) const;
   void Unsupported(const TfNode& node, const std::string& reason);
-  Status ReportUnsupported() const;
+  // What became of the node, for the report.
+  void Count(const TfNode& node, size_t nodes_before, const std::vector<ValueId>& inputs,
+             const std::vector<Tensor>& outputs);
   Status AddOutputs();
 
   // inputs.cc

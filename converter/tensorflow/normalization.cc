@@ -62,6 +62,7 @@ constexpr OpRow kOps[] = {{"FusedBatchNorm", FusedBatchNorm},
 // scale / sqrt(variance + epsilon) x + (offset - mean scale / sqrt(variance + epsilon))
 Result<ValueId> BatchNorm(ir::Builder& b, ValueId x, ValueId scale, ValueId offset, ValueId mean, ValueId variance,
                           float epsilon) {
+  b.graph()->Recognised("batch normalisation");
   FOVEA_ASSIGN_OR_RETURN(const ValueId shifted, b.Binary(BinaryFn::kAdd, variance, b.Scalar(epsilon)));
   FOVEA_ASSIGN_OR_RETURN(const ValueId deviation, b.Unary(UnaryFn::kSqrt, shifted));
   FOVEA_ASSIGN_OR_RETURN(const ValueId factor, b.Binary(BinaryFn::kDiv, scale, deviation));

@@ -70,6 +70,7 @@ std::pair<ValueId, double> Unscaled(const ir::Builder& b, ValueId x) {
 }
 
 void WarnOfDropout(NodeContext& c, const RandomTensor& r) {
+  c.b.graph()->Recognised(r.kind == Kind::kFlag ? "live dropout" : "random noise");
   char text[200];
   if (r.kind == Kind::kFlag) {
     std::snprintf(text, sizeof text,
@@ -108,6 +109,7 @@ Status KeepDropout(NodeContext& c, const RandomTensor& r, ValueId x, uint64_t se
   p.seed = static_cast<int64_t>(seed);
   p.stream = r.source;
   FOVEA_ASSIGN_OR_RETURN(p.axes, AxesOfDecisions(c.b.dims(x), r.dims));
+  c.b.graph()->Recognised("live dropout");
   char text[120];
   std::snprintf(text, sizeof text, "dropout stays: it keeps %.3g %% of the values, decided by seed %llu", 100 * r.keep,
                 static_cast<unsigned long long>(seed));

@@ -2,6 +2,7 @@
 set(TF_SOURCES
   tensorflow/activation.cc
   tensorflow/arithmetic.cc
+  tensorflow/attributes_text.cc
   tensorflow/blocks.cc
   tensorflow/common.cc
   tensorflow/constant.cc

@@ -44,6 +44,9 @@ struct TfNode {
   std::map<std::string, TfAttr> attrs;
 };
 
+// "strides=1,2,2,1 padding=SAME": what a report says of a node.
+std::string AttributesText(const TfNode& node);
+
 struct TfPort {
   std::string name;    // what the user sees: the signature's key, or the node's name
   std::string tensor;  // "node:0"
@@ -54,7 +57,10 @@ struct TfPort {
 struct TfGraph {
   std::vector<TfNode> nodes;  // any order; names are unique
   std::vector<TfPort> inputs, outputs;
-  std::string source_format;  // "SavedModel, TensorFlow 2.12.0, signature serving_default"
+  std::string source_format;            // "SavedModel, TensorFlow 2.12.0, signature serving_default"
+  std::string tag, signature;           // SavedModel: those taken
+  int source_operators = 0;             // of the container: the graph and each function that is called
+  std::map<std::string, int> left_out;  // operators that nothing above the outputs needs, by operator
   Metadata metadata;
 };
 

@@ -21,7 +21,7 @@ using converter::NamedTensor;
 
 struct Words {
   std::vector<std::string> set, axes, size, test_inputs, test_outputs, inputs, outputs;
-  std::string weights = "f32", dropout;
+  std::string weights = "f32", dropout, random_weights;
 };
 
 // "a,b" and "a", "b" alike.
@@ -35,6 +35,14 @@ std::vector<std::string> SplitCommas(const std::vector<std::string>& words) {
     }
   }
   return out;
+}
+
+Result<uint64_t> ParseSeed(const std::string& word) {
+  uint64_t seed = 0;
+  const char* end = word.data() + word.size();
+  const auto parsed = std::from_chars(word.data(), end, seed);
+  if (parsed.ec == std::errc() && parsed.ptr == end) return seed;
+  return InvalidArgument("--random-weights '" + word + "': write a number, for example --random-weights 1");
 }
 
 Result<uint64_t> ParseDropout(const std::string& word) {
@@ -101,6 +109,9 @@ Status FillOptions(const Words& words, converter::Options* options) {
   options->outputs = SplitCommas(words.outputs);
   if (!words.dropout.empty()) {
     FOVEA_ASSIGN_OR_RETURN(options->dropout_seed, ParseDropout(words.dropout));
+  }
+  if (!words.random_weights.empty()) {
+    FOVEA_ASSIGN_OR_RETURN(options->random_weights, ParseSeed(words.random_weights));
   }
   const std::string& weights = words.weights;
   for (const std::string& word : words.set) {
@@ -179,10 +190,7 @@ int CompareWith(const Model& model, const std::string& path, const converter::Op
   other_options.tag.clear();
   converter::Report report;
   const auto graph = converter::Convert(path, other_options, &report);
-  if (!graph.ok()) {
-    PrintUnsupported(report);
-    return Fail("fovea-convert", graph.status());
-  }
+  if (!graph.ok()) return Fail("fovea-convert", graph.status());
   const auto bytes = converter::Emit(*graph, other_options);
   if (!bytes.ok()) return Fail("fovea-convert", bytes.status().Prefixed(path));
   const auto other = Model::FromBytes(*bytes, path);
@@ -195,10 +203,11 @@ int CompareWith(const Model& model, const std::string& path, const converter::Op
 }  // namespace
 
 int ConvertMain(const std::vector<std::string>& words) {
-  Args args("fovea-convert", "IN -o OUT.fov",
-            "Turns a published network into one .fov file for fovea. IN: an ONNX file (weights beside it are found), a "
-            "TensorFlow SavedModel (folder or zip) or a frozen TensorFlow graph (.pb). Prints what the network takes "
-            "and gives, what was changed, and what is not supported.");
+  Args args(
+      "fovea-convert", "IN -o OUT.fov",
+      "Turns a published network into one .fov file for fovea. IN: an ONNX file (weights beside it are found), a "
+      "TensorFlow SavedModel (folder or zip), a frozen TensorFlow graph (.pb), a Keras .h5 file or a TF.js model.json. "
+      "Prints what the network takes and gives, what was changed, and what is not supported.");
   Words lists;
   converter::Options options;
   std::vector<std::string> free;
@@ -216,7 +225,9 @@ int ConvertMain(const std::vector<std::string>& words) {
   args.TextList("--inputs", &lists.inputs, "A,B", "TensorFlow graphs without signature: the input tensors");
   args.TextList("--outputs", &lists.outputs, "C,D", "TensorFlow graphs without signature: the output tensors");
   args.Text("--dropout", &lists.dropout, "seed:N", "keep dropout that works in inference too, with this seed");
-  args.Flag("--no-weights", &options.no_weights, "SavedModel: zeros for the weights, for planning without them");
+  args.Flag("--no-weights", &options.no_weights, "SavedModel, Keras: zeros for the weights, for planning without them");
+  args.Text("--random-weights", &lists.random_weights, "SEED",
+            "SavedModel, Keras: random weights, for trying and timing");
   args.TextList("--test-input", &lists.test_inputs, "NAME=F.npy", "a self-test's input, in the file's axis order");
   args.TextList("--test-output", &lists.test_outputs, "NAME=F.npy", "what the network should give for it");
   args.Number("--test-rtol", &options.test_rtol, "X", "self-test: relative tolerance (default 1e-3)");
@@ -250,11 +261,7 @@ int ConvertMain(const std::vector<std::string>& words) {
   converter::Report report;
   const auto graph = converter::Convert(free[0], options, &report);
   if (!graph.ok()) {
-    if (json) {
-      std::printf("%s\n", FailureToJson(graph.status(), report).c_str());
-    } else {
-      PrintUnsupported(report);
-    }
+    if (json) std::printf("%s\n", FailureToJson(graph.status(), report).c_str());
     return Fail("fovea-convert", graph.status());
   }
   const auto bytes = converter::Emit(*graph, options);

@@ -18,8 +18,7 @@ std::string ReportToJson(const Model& model, const converter::Report& report, co
 // One line an output; true when each differs by at most 1e-5 of its range.
 bool PrintDifferences(const std::vector<OutputDifference>& differences, bool json);
 
-// Every unsupported node, on stderr.
-void PrintUnsupported(const converter::Report& report);
+// Of a conversion that failed.
 std::string FailureToJson(const Status& status, const converter::Report& report);
 
 }  // namespace fovea::cli
