@@ -30,7 +30,7 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   FOVEA_ASSIGN_OR_RETURN(plan_, plan::MakePlan(std::move(resolved), plan_options));
   state_ = plan::MakeTileState(plan_);
   copy_ = kernels::Pick(kernels::CopyKernels(), kernels::CopyLayer{}, cap);
-  FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, only_packed));
+  FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, cap, only_packed));
   region_.begin.resize(kMaxTensorRank);
   region_.size.resize(kMaxTensorRank);
   size_t most_inputs = 0;
@@ -40,9 +40,10 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   return OkStatus();
 }
 
-Status FastRunner::AllocateAndPack(const SessionOptions& options, const std::vector<uint8_t>& only_packed) {
+Status FastRunner::AllocateAndPack(const SessionOptions& options, kernels::Isa cap,
+                                   const std::vector<uint8_t>& only_packed) {
   FOVEA_ASSIGN_OR_RETURN(constants_, Constants::Load(*file_, plan_.graph, options.allocator, only_packed));
-  FOVEA_ASSIGN_OR_RETURN(packed_, PackWeights(*file_, plan_, constants_, options.allocator, parallel_for_, threads_));
+  FOVEA_ASSIGN_OR_RETURN(packed_, PackWeights(*file_, plan_, constants_, options, cap, parallel_for_, threads_));
   FOVEA_ASSIGN_OR_RETURN(arena_, Block::Allocate(options.allocator, plan_.arena_bytes));
   for (size_t side = 0; side < 2; ++side) {
     const std::vector<Port>& ports = side == 0 ? graph().inputs : graph().outputs;
@@ -84,6 +85,7 @@ void FastRunner::FillReport(kernels::Isa cap) {
       plan_.tiled ? (plan_.bands > 1 ? "tiles in bands" : "tiles") : (plan_.bands > 1 ? "bands" : "whole image");
   report.isa = kernels::IsaName(cap);
   report.threads = threads_;
+  report.weight_cache = packed_.cache;
   for (const Operator& op : plan_.operators) {
     const plan::ResolvedNode& node = op.node();
     StepProfile& step = profile_.emplace_back();

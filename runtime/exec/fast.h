@@ -30,7 +30,7 @@ class FastRunner : public Runner {
   const Graph& graph() const { return *plan_.graph.graph; }
   const plan::Dims& dims(int value) const { return plan_.graph.dims[static_cast<size_t>(value)]; }
 
-  Status AllocateAndPack(const SessionOptions& options, const std::vector<uint8_t>& only_packed);
+  Status AllocateAndPack(const SessionOptions& options, kernels::Isa cap, const std::vector<uint8_t>& only_packed);
   // Buffers of the inputs and outputs, or of their tiles.
   Status AllocateTileBuffers();
   void FillReport(kernels::Isa cap);

@@ -77,12 +77,22 @@ std::vector<uint8_t> OnlyPacked(const plan::ResolvedGraph& resolved) {
   return packed;
 }
 
-Result<PackedWeights> PackWeights(const ModelFile& file, const plan::Plan& plan, const Constants& constants,
-                                  const Allocator& allocator, const ParallelFor& parallel, int threads) {
-  PackedWeights packed;
-  FOVEA_ASSIGN_OR_RETURN(packed.block, Block::Allocate(allocator, plan.packed_weight_bytes));
-  packed.at.resize(plan.operators.size(), nullptr);
-  float* next = packed.block.floats();
+namespace {
+
+// Where each node's packed weights begin in the block.
+std::vector<const float*> Places(const plan::Plan& plan, const float* block) {
+  std::vector<const float*> at(plan.operators.size(), nullptr);
+  for (size_t n = 0; n < plan.operators.size(); ++n) {
+    if (!plan.packed_ahead[n]) continue;
+    at[n] = block;
+    block += AlignUp(static_cast<uint64_t>(plan.operators[n].PackedFloats()) * sizeof(float)) / sizeof(float);
+  }
+  return at;
+}
+
+void PackAll(const ModelFile& file, const plan::Plan& plan, const Constants& constants, const ParallelFor& parallel,
+             int threads, float* block) {
+  const std::vector<const float*> at = Places(plan, block);
   Packer packer(parallel, threads);
   std::vector<float> weights_storage, bias_storage;
   for (size_t n = 0; n < plan.operators.size(); ++n) {
@@ -100,15 +110,41 @@ Result<PackedWeights> PackWeights(const ModelFile& file, const plan::Plan& plan,
     };
     const float* const weights = floats(1, &weights_storage);
     const float* const bias = floats(2, &bias_storage);
+    float* const packed = block + (at[n] - block);
     const uint64_t bytes = static_cast<uint64_t>(op.PackedFloats()) * sizeof(float);
-    if (bytes <= kHugePageBytes) AskForHugePages(next, bytes);
-    packer.Add({&op, weights, bias, next});
-    packed.at[n] = next;
-    next += AlignUp(bytes) / sizeof(float);
+    if (bytes <= kHugePageBytes) AskForHugePages(packed, bytes);
+    packer.Add({&op, weights, bias, packed});
     // The storage serves one node at a time: it is not part of the plan, and must not grow with the network.
     if (decoded) packer.Run();
   }
   packer.Run();
+}
+
+}  // namespace
+
+Result<PackedWeights> PackWeights(const ModelFile& file, const plan::Plan& plan, const Constants& constants,
+                                  const SessionOptions& options, kernels::Isa isa, const ParallelFor& parallel,
+                                  int threads) {
+  PackedWeights packed;
+  const bool caches = !options.cache_directory.empty() && plan.packed_weight_bytes > 0;
+  if (caches) {
+    const float* const found = WeightCache(options.cache_directory, file, plan, isa).Find(parallel, &packed.mapping);
+    if (found != nullptr) {
+      packed.at = Places(plan, found);
+      packed.cache = "read";
+      return packed;
+    }
+    packed.mapping = Mapping();
+  }
+  FOVEA_ASSIGN_OR_RETURN(packed.block, Block::Allocate(options.allocator, plan.packed_weight_bytes));
+  PackAll(file, plan, constants, parallel, threads, packed.block.floats());
+  packed.at = Places(plan, packed.block.floats());
+  if (caches) {
+    const Status stored =
+        WeightCache(options.cache_directory, file, plan, isa)
+            .Store(std::as_bytes(std::span(packed.block.floats(), plan.packed_weight_bytes / sizeof(float))), parallel);
+    packed.cache = stored.ok() ? "written" : stored.message();
+  }
   return packed;
 }
 

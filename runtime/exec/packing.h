@@ -5,9 +5,11 @@
 #ifndef FOVEA_RUNTIME_EXEC_PACKING_H_
 #define FOVEA_RUNTIME_EXEC_PACKING_H_
 
+#include <string>
 #include <vector>
 
 #include "runtime/exec/runner.h"
+#include "runtime/exec/weight_cache.h"
 #include "runtime/plan/plan.h"
 
 namespace fovea::exec {
@@ -17,14 +19,17 @@ namespace fovea::exec {
 std::vector<uint8_t> OnlyPacked(const plan::ResolvedGraph& resolved);
 
 struct PackedWeights {
-  Block block;
-  std::vector<float*> at;  // of every node: its packed weights in the block, null when not packed ahead
+  Block block;                   // they are here,
+  Mapping mapping;               // or in a file of the cache
+  std::vector<const float*> at;  // of every node: its packed weights, null when not packed ahead
+  std::string cache;             // as PlanReport::weight_cache
 };
 
-// Packs on all threads of `parallel`, nodes side by side. threads: how many there are, for cutting the work. Errors:
-// kOutOfMemory.
+// Takes them from options.cache_directory, or packs on all threads of `parallel`, nodes side by side. threads: how many
+// there are, for cutting the work. Errors: kOutOfMemory.
 Result<PackedWeights> PackWeights(const ModelFile& file, const plan::Plan& plan, const Constants& constants,
-                                  const Allocator& allocator, const ParallelFor& parallel, int threads);
+                                  const SessionOptions& options, kernels::Isa isa, const ParallelFor& parallel,
+                                  int threads);
 
 }  // namespace fovea::exec
 

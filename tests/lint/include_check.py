@@ -28,7 +28,7 @@ ONLY = {
     "pugixml": ("formats/", "tests/", "bench/"),
     "google/protobuf": ("converter/", "tests/", "bench/"),
     "Eigen/": ("converter/", "tests/", "bench/"),
-    "xxhash": ("runtime/model/", "tests/"),
+    "xxhash": ("runtime/model/", "runtime/exec/weight_cache", "tests/"),
 }
 NOBODY = ("tests/", "bench/", "tools/")  # may be included from tests/ and bench/ (and tools/ by itself) alone
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]')

@@ -92,6 +92,7 @@ int BenchCommand(const std::vector<std::string>& words) {
                                    {"strategy", report.strategy},
                                    {"tiles", report.tiles},
                                    {"planned_bytes", report.total_bytes()}};
+  if (!report.weight_cache.empty()) result["weight_cache"] = report.weight_cache;
   std::vector<StepProfile> steps;
   if (profile) {
     session->EnableProfile(true);
@@ -115,6 +116,7 @@ int BenchCommand(const std::vector<std::string>& words) {
       "min %.2f ms, median %.2f ms over %d runs, %d thread%s, %s; %.1f GFLOP, %.1f GFLOP/s; load %.1f ms; peak %s\n",
       min_ms, median_ms, static_cast<int>(repeat), report.threads, report.threads == 1 ? "" : "s", report.isa.c_str(),
       gflop, gflop / (1e-3 * median_ms), load_ms, HumanBytes(PeakResidentBytes()).c_str());
+  if (!report.weight_cache.empty()) std::printf("packed weights: %s\n", report.weight_cache.c_str());
   if (profile) {
     std::printf("%9s %6s %9s %8s  %-14s %-34s %s\n", "ms", "%", "GFLOP/s", "GB/s", "operator", "kernel", "node");
     double total = 0;

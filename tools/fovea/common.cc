@@ -37,6 +37,8 @@ void ExecutionOptions::Declare(Args* args) {
   args->Flag("--exact-conv", &exact_conv, "no Winograd convolutions: slower, and sums in one plain order");
   args->Text("--bands", &bands, "ROWS",
              "run the network depth-first, so many rows (3-D: planes) at a time: a number, none, or auto (default)");
+  args->Text("--cache", &cache, "DIR",
+             "keep packed weights in this folder: the next load of the model maps them; its files may be deleted");
 }
 
 Result<SessionOptions> ExecutionOptions::ToSession() const {
@@ -53,6 +55,7 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   } else if (bands != "auto") {
     FOVEA_ASSIGN_OR_RETURN(options.band_rows, ParseCount("--bands", bands));
   }
+  options.cache_directory = cache;
   options.executor = executor == "reference" ? Executor::kReference : Executor::kFast;
   return options;
 }

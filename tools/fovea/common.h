@@ -11,12 +11,12 @@
 
 namespace fovea::cli {
 
-// --threads, --isa, --precision, --exact-conv, --bands, --executor: how to execute.
+// --threads, --isa, --precision, --exact-conv, --bands, --cache, --executor: how to execute.
 struct ExecutionOptions {
   int64_t threads = 0;  // 0: all that the process may use
   std::string isa, precision = "f32", executor = "fast";
   bool exact_conv = false;
-  std::string bands = "auto";
+  std::string bands = "auto", cache;
 
   void Declare(Args* args);
   // Checks the words and fills what they decide.

@@ -266,6 +266,10 @@ Status RunOnce(const Model& model, const RunOptions& options, const std::string&
   if (options.labels) (*report)["objects"] = objects;
   if (!options.overlay.empty()) (*report)["overlay"] = options.overlay;
   for (const std::string& note : layout.notes) (*report)["notes"].push_back(note);
+  if (!plan.weight_cache.empty()) {
+    (*report)["weight_cache"] = plan.weight_cache;
+    if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
+  }
   (*report)["strategy"] = plan.strategy;
   (*report)["tiles"] = plan.tiles;
   (*report)["samples"] = samples;

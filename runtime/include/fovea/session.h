@@ -60,8 +60,11 @@ struct SessionOptions {
   // Create. Without it that Run works too, but an untiled session allocates whole-image buffers on the first such call.
   bool streaming = false;
   bool exact_convolution = false;  // never Winograd, whose sums round differently (about 1e-6 of the output's range)
-  Allocator allocator = {};        // null functions: the C++ heap
-  ParallelFor parallel_for = {};   // null function: a pool of the session's own with `threads` threads
+  // Folder where packed weights are kept between processes ("": nowhere), so that a model that was loaded before is
+  // mapped instead of packed again. Made when it is not there; its files may be deleted at any time.
+  std::string cache_directory = {};
+  Allocator allocator = {};       // null functions: the C++ heap
+  ParallelFor parallel_for = {};  // null function: a pool of the session's own with `threads` threads
 };
 
 // What a session uses, known after Create and before the first Run.
@@ -78,6 +81,7 @@ struct PlanReport {
   std::string strategy;              // "whole image", "bands", "tiles" or "tiles in bands"
   std::string isa;
   int threads = 1;
+  std::string weight_cache;  // with cache_directory: "read", "written", or why it could not be written
 };
 
 // A rectangle of a tensor in stored axis order.
