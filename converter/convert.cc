@@ -86,6 +86,7 @@ Result<Head> ReadHead(const std::string& path) {
   if (!std::filesystem::exists(status)) return NotFound(path + ": no such file");
   head.is_folder = std::filesystem::is_directory(status);
   if (head.is_folder) return head;
+  if (!std::filesystem::is_regular_file(status)) return InvalidArgument(path + ": not a file");
   std::ifstream file(path, std::ios::binary);
   if (!file) return IoError(path + ": cannot be opened");
   file.read(reinterpret_cast<char*>(head.bytes.data()), static_cast<std::streamsize>(head.bytes.size()));

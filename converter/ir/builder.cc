@@ -201,6 +201,7 @@ Result<ValueId> Builder::Add(OpParams params, std::vector<ValueId> inputs, std::
       if (!std::holds_alternative<DimsParams>(params) && std::all_of(elements.begin(), elements.end(), from_sizes)) {
         std::vector<int64_t> numbers;
         for (const DimExpr& d : result.dims) numbers.push_back(d.Const());
+        ++graph_->history.folded;
         return Sizes(node_name_, std::move(elements), std::move(numbers), result.dtype);
       }
       result.elements = std::move(elements);
@@ -215,6 +216,7 @@ Result<ValueId> Builder::Add(OpParams params, std::vector<ValueId> inputs, std::
     if (!folded.ok()) return folded.status().Prefixed(where);
     result.constant = std::make_shared<const std::vector<float>>(std::move(*folded));
     result.ratios.reset();
+    ++graph_->history.folded;
     return NewValue(std::move(result));
   }
   return AppendNode(std::move(params), std::move(inputs), std::move(result));

@@ -30,12 +30,9 @@ void Graph::ReplaceUses(ValueId from, ValueId to) {
 
 void Graph::Imported(const std::string& op, size_t nodes_before, std::span<const ValueId> sources, ValueId result) {
   if (nodes.size() > nodes_before || result < 0) return;
-  if (values[static_cast<size_t>(result)].is_const() || values[static_cast<size_t>(result)].elements) {
-    // Constants themselves, and what hands them on, are no work.
-    if (!sources.empty() && std::find(sources.begin(), sources.end(), result) == sources.end()) ++history.folded;
-  } else if (std::find(sources.begin(), sources.end(), result) != sources.end()) {
-    ++history.dropped[op];
-  }
+  const Value& value = values[static_cast<size_t>(result)];
+  if (value.is_const() || value.elements) return;  // constants that are handed on are no work
+  if (std::find(sources.begin(), sources.end(), result) != sources.end()) ++history.dropped[op];
 }
 
 namespace {

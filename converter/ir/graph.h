@@ -69,7 +69,7 @@ struct Port {
 struct History {
   std::map<std::string, int> idioms;   // patterns recognised: "batch normalisation", "pixel shuffle"
   std::map<std::string, int> dropped;  // operators of the source that inference does without: "Identity", "SaveV2"
-  int folded = 0;                      // operators whose results were known when converting
+  int folded = 0;                      // steps of arithmetic whose results were known when converting
 };
 
 class Graph {
@@ -83,7 +83,7 @@ class Graph {
 
   void Recognised(const std::string& idiom) { ++history.idioms[idiom]; }
   // Counts one operator of the source that was imported into what follows node `nodes_before`: dropped where it passed
-  // an input on, folded where its result became a constant.
+  // an input on.
   void Imported(const std::string& op, size_t nodes_before, std::span<const ValueId> sources, ValueId result);
 
   // Consumers of each value (node indices, each once); outputs of the graph are not listed.

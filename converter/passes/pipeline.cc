@@ -1,8 +1,10 @@
 #include "converter/passes/pipeline.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "converter/passes/passes.h"
+#include "converter/tensorflow/idioms.h"
 
 namespace fovea::converter {
 namespace {
@@ -34,12 +36,33 @@ constexpr Pass kPasses[] = {
 // A pass may open the way for itself (chains of pads, of additions), so it runs until the graph stops shrinking.
 constexpr int kMaxRepeats = 8;
 
+std::vector<std::string> Dumpable() {
+  std::vector<std::string> names{"import"};
+  for (const auto& idiom : tf::Idioms()) names.emplace_back(idiom.name);
+  for (const Pass& pass : kPasses) {
+    if (std::find(names.begin(), names.end(), pass.name) == names.end()) names.emplace_back(pass.name);
+  }
+  names.emplace_back("all");
+  return names;
+}
+
+}  // namespace
+
+bool IsDumpable(const std::string& name) {
+  const std::vector<std::string> names = Dumpable();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string DumpableNames() {
+  std::string list;
+  for (const std::string& name : Dumpable()) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
 void Dump(const ir::Graph& graph, const std::string& pass, const Options& options) {
   if (options.dump_ir != pass && options.dump_ir != "all") return;
   std::fprintf(stderr, "# after %s\n%s\n", pass.c_str(), graph.ToString().c_str());
 }
-
-}  // namespace
 
 std::span<const Pass> Passes() { return kPasses; }
 

@@ -16,6 +16,12 @@ struct Pass {
 };
 std::span<const Pass> Passes();
 
+// What --dump-ir takes: the passes, the rewrites that frontends do after reading, "import" and "all".
+bool IsDumpable(const std::string& name);
+std::string DumpableNames();
+// Prints the graph to stderr where options.dump_ir names the pass.
+void Dump(const ir::Graph& graph, const std::string& pass, const Options& options);
+
 Status RunPasses(ir::Graph* graph, const Options& options, Report* report);
 
 }  // namespace fovea::converter

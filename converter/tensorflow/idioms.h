@@ -3,6 +3,8 @@
 #ifndef FOVEA_CONVERTER_TENSORFLOW_IDIOMS_H_
 #define FOVEA_CONVERTER_TENSORFLOW_IDIOMS_H_
 
+#include <span>
+
 #include "converter/convert.h"
 #include "converter/ir/graph.h"
 
@@ -12,8 +14,14 @@ Status FuseUpsampling(ir::Graph* graph);
 Status FuseNormalization(ir::Graph* graph);
 Status FuseActivationSpellings(ir::Graph* graph);
 
+struct Idiom {
+  const char* name;
+  Status (*run)(ir::Graph* graph);
+};
+std::span<const Idiom> Idioms();
+
 // All of them; the report gets a line a rewrite.
-Status RecogniseIdioms(ir::Graph* graph, Report* report);
+Status RecogniseIdioms(ir::Graph* graph, const Options& options, Report* report);
 
 // Letters of the axes of inputs and outputs: images are channels last unless the graph says otherwise.
 void NameAxes(ir::Graph* graph);

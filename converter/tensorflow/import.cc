@@ -315,7 +315,7 @@ Status ImportTfGraph(const TfGraph& tf, const Options& options, ir::Graph* graph
     if (round == 0) continue;
     while (!graph->inputs.empty() && unused.count(graph->inputs.back().name) != 0) graph->inputs.pop_back();
   }
-  FOVEA_RETURN_IF_ERROR(tf::RecogniseIdioms(graph, report));
+  FOVEA_RETURN_IF_ERROR(tf::RecogniseIdioms(graph, options, report));
   tf::NameAxes(graph);
   return OkStatus();
 }

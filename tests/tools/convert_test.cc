@@ -1,17 +1,85 @@
 // fovea-convert as its users meet it.
 #include <filesystem>
 #include <fstream>
+#include <set>
 
+#include "tests/converter/saved_model/support.h"
 #include "tests/tools/program_test.h"
 
 namespace fovea::testing {
 namespace {
 
-using ConvertTest = ProgramTest;
+class ConvertTest : public ProgramTest {
+ protected:
+  void WriteModel(const tfproto::SavedModel& model) {
+    std::filesystem::create_directories(scratch_ / "model");
+    std::ofstream(scratch_ / "model/saved_model.pb", std::ios::binary) << model.SerializeAsString();
+  }
+};
 
 ProcessResult Convert(std::vector<std::string> words) {
   words.insert(words.begin(), kConvert);
   return RunProcess(words);
+}
+
+// relu(pool(batch_norm(dropout(x)))) minus its mean over the image, behind an Identity and an Assert.
+tfproto::SavedModel ReportedModel() {
+  tfproto::SavedModel model;
+  model.set_saved_model_schema_version(1);
+  tfproto::MetaGraphDef* meta = model.add_meta_graphs();
+  meta->mutable_meta_info_def()->add_tags("serve");
+  meta->mutable_meta_info_def()->set_tensorflow_version("2.9.1");
+  tfproto::GraphDef* graph = meta->mutable_graph_def();
+  const auto add = [&](const char* name, const char* op, const std::vector<std::string>& inputs) -> tfproto::NodeDef& {
+    return AddNode(graph, name, op, inputs);
+  };
+  const auto floats = [&](const char* name, const std::vector<int64_t>& dims, const std::vector<float>& values) {
+    SetFloats(add(name, "Const", {}), dims, values);
+  };
+  Attr(add("x", "Placeholder", {}), "dtype").set_type(1);
+  SetBool(add("fine", "Const", {}), true);
+  add("assert", "Assert", {"fine", "x"});
+  add("same", "Identity", {"x", "^assert"});
+  add("uniform", "RandomUniform", {"shape"});
+  add("shape", "Shape", {"same"});
+  floats("keep", {}, {0.5f});
+  add("sum", "Add", {"keep", "uniform"});
+  add("floor", "Floor", {"sum"});
+  add("scaled", "RealDiv", {"same", "keep"});
+  add("dropout", "Mul", {"scaled", "floor"});
+  floats("gamma", {3}, {1, 2, 3});
+  floats("beta", {3}, {0.5f, 1, 2});
+  floats("average", {3}, {0, 1, 0});
+  floats("variance", {3}, {1, 2, 1});
+  tfproto::NodeDef& norm = add("norm", "FusedBatchNorm", {"dropout", "gamma", "beta", "average", "variance"});
+  Attr(norm, "is_training").set_b(false);
+  Attr(norm, "epsilon").set_f(0.001f);
+  tfproto::NodeDef& axes = add("axes", "Const", {});
+  Attr(axes, "dtype").set_type(3);
+  tfproto::TensorProto* numbers = Attr(axes, "value").mutable_tensor();
+  numbers->set_dtype(3);
+  SetShape(numbers->mutable_tensor_shape(), {2});
+  for (const int32_t v : {1, 2}) numbers->add_int_val(v);
+  tfproto::NodeDef& pool = add("pool", "MaxPool", {"norm"});
+  for (const char* list : {"ksize", "strides"}) {
+    for (const int64_t v : {1, 2, 2, 1}) Attr(pool, list).mutable_list()->add_i(v);
+  }
+  Attr(pool, "padding").set_s("VALID");
+  tfproto::NodeDef& mean = add("mean", "Mean", {"relu", "axes"});
+  Attr(mean, "keep_dims").set_b(true);
+  add("y", "Sub", {"relu", "mean"});
+  add("relu", "Relu", {"pool"});
+  tfproto::SignatureEntry* entry = meta->add_signature_def();
+  entry->set_key("serving_default");
+  for (const bool input : {true, false}) {
+    tfproto::SignatureDef* signature = entry->mutable_value();
+    tfproto::TensorInfoEntry* port = input ? signature->add_inputs() : signature->add_outputs();
+    port->set_key(input ? "x" : "y");
+    port->mutable_value()->set_name(input ? "x:0" : "y:0");
+    port->mutable_value()->set_dtype(1);
+    SetShape(port->mutable_value()->mutable_tensor_shape(), {1, -1, -1, 3});
+  }
+  return model;
 }
 
 TEST_F(ConvertTest, ReportsWhatItDid) {
@@ -24,6 +92,97 @@ TEST_F(ConvertTest, ReportsWhatItDid) {
   const auto report = nlohmann::json::parse(json.out);
   EXPECT_GT(report["passes"].size(), 3u);
   EXPECT_EQ(report["inputs"][0]["name"], "image");
+}
+
+// Everything that the report promises, for a network with a hidden dropout, a batch norm and a mean over the image.
+TEST_F(ConvertTest, TheReportIsComplete) {
+  WriteModel(ReportedModel());
+  const ProcessResult r = Convert({scratch_ / "model", "-o", scratch_ / "m.fov", "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const auto report = nlohmann::json::parse(r.out);
+  EXPECT_EQ(report["source"], "SavedModel, TensorFlow 2.9.1, signature serving_default");
+  EXPECT_EQ(report["signature"], "serving_default");
+  EXPECT_EQ(report["tag"], "serve");
+  EXPECT_EQ(report["inputs"][0]["name"], "x");
+  EXPECT_EQ(report["inputs"][0]["axes"], "byxc");
+  EXPECT_EQ(report["inputs"][0]["rules"][1], (nlohmann::json{{"min", 2}, {"step", 1}}));
+  EXPECT_EQ(report["outputs"][0]["name"], "y");
+  EXPECT_EQ(report["parameters"], 3 + 3);  // scale and offset of the batch norm
+  EXPECT_EQ(report["recognised"]["batch normalisation"], 1);
+  EXPECT_EQ(report["recognised"]["live dropout"], 1);
+  EXPECT_EQ(report["dropped"]["Identity"], 1);
+  EXPECT_EQ(report["dropped"]["Assert"], 1);
+  EXPECT_GE(report["operators"]["folded"], 1);
+  EXPECT_GE(report["operators"]["in_file"], 10);
+  EXPECT_GE(report["operators"]["imported"], report["operators"]["emitted"]);
+  std::set<std::string> passes;
+  for (const auto& pass : report["passes"]) passes.insert(pass["pass"].get<std::string>());
+  EXPECT_TRUE(passes.count("layout") == 1 && passes.count("fuse_normalization") == 1);
+  EXPECT_EQ(report["tiling"]["exact"], false);
+  ASSERT_EQ(report["tiling"]["whole_image"].size(), 1u);
+  EXPECT_NE(report["tiling"]["whole_image"][0].get<std::string>().find("'mean' (reduce): over y, x"),
+            std::string::npos);
+  EXPECT_EQ(report["receptive_fields"][0]["sides"][0]["unbounded"], true);
+  EXPECT_EQ(report["warnings"].size(), 1u);
+  EXPECT_EQ(report["file_bytes"], std::filesystem::file_size(scratch_ / "m.fov"));
+  EXPECT_EQ(report["content_hash"].get<std::string>().size(), 32u);
+  EXPECT_GT(report["seconds"], 0);
+  // The file says of itself what tiling depends on.
+  const auto info = nlohmann::json::parse(Run({"info", scratch_ / "m.fov", "--json"}).out);
+  EXPECT_EQ(info["properties"]["whole_image"], report["tiling"]["whole_image"][0]);
+  // In words, too.
+  const ProcessResult text = Convert({scratch_ / "model", "-o", scratch_ / "m.fov"});
+  for (const char* part : {"live dropout: 1", "batch normalisation: 1", "Assert 1", "not possible", "folded", "hash"}) {
+    EXPECT_NE(text.out.find(part), std::string::npos) << part << "\n" << text.out;
+  }
+  EXPECT_NE(text.err.find("--dropout=seed:N"), std::string::npos) << text.err;
+}
+
+TEST_F(ConvertTest, EveryUnsupportedNodeWithItsAttributesAndAWayOut) {
+  tfproto::SavedModel model = ReportedModel();
+  tfproto::GraphDef* graph = model.mutable_meta_graphs(0)->mutable_graph_def();
+  tfproto::NodeDef& sorted = AddNode(graph, "sorted", "TopKV2", {"x"});
+  Attr(sorted, "sorted").set_b(true);
+  AddNode(graph, "misspelt", "Conv2DD", {"sorted"});
+  AddNode(graph, "total", "AddV2", {"misspelt", "y"});
+  model.mutable_meta_graphs(0)
+      ->mutable_signature_def(0)
+      ->mutable_value()
+      ->mutable_outputs(0)
+      ->mutable_value()
+      ->set_name("total:0");
+  WriteModel(model);
+  const ProcessResult r = Convert({scratch_ / "model", "-o", scratch_ / "m.fov", "--json"});
+  EXPECT_EQ(r.exit_code, 2);
+  const auto report = nlohmann::json::parse(r.out);
+  ASSERT_EQ(report["unsupported"].size(), 2u) << r.err;
+  const auto& first = report["unsupported"][0];
+  EXPECT_EQ(first["name"], "sorted");
+  EXPECT_EQ(first["op"], "TopKV2");
+  EXPECT_EQ(first["attributes"], "sorted=true");
+  EXPECT_EQ(first["alternative"], "ArgMax and ReduceMax are supported");
+  EXPECT_EQ(report["unsupported"][1]["alternative"], "the nearest that it has is Conv2D");
+  for (const char* part : {"sorted=true", "Conv2D", "'misspelt'"}) EXPECT_NE(r.err.find(part), std::string::npos);
+  EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"model"});
+}
+
+TEST_F(ConvertTest, GraphsAfterAnyPass) {
+  for (const char* pass : {"import", "layout", "fuse_activation", "fold_constants"}) {
+    const ProcessResult r = Convert({kSample + "/nuclei.onnx", "-o", scratch_ / "n.fov", "-q", "--dump-ir", pass});
+    EXPECT_EQ(r.exit_code, 0);
+    EXPECT_NE(r.err.find(std::string("# after ") + pass + "\n"), std::string::npos) << pass;
+  }
+  ExpectError(Convert({kSample + "/nuclei.onnx", "-o", scratch_ / "o.fov", "--dump-ir", "nothing"}), 2,
+              {"nothing", "layout"});
+}
+
+TEST_F(ConvertTest, WeightsThatAFileLacks) {
+  WriteModel(ReportedModel());
+  const std::string model = scratch_ / "model";
+  EXPECT_EQ(Convert({model, "-o", scratch_ / "a.fov", "--random-weights", "1", "-q"}).exit_code, 0);
+  EXPECT_EQ(Convert({model, "-o", scratch_ / "b.fov", "--no-weights", "-q"}).exit_code, 0);
+  ExpectError(Convert({model, "-o", scratch_ / "c.fov", "--random-weights", "one"}), 2, {"'one'"});
+  ExpectError(Convert({kSample + "/nuclei.onnx", "-o", scratch_ / "c.fov", "--no-weights"}), 2, {"ONNX"});
 }
 
 TEST_F(ConvertTest, SameFileGivesSameBytes) {

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "converter/convert.h"
+#include "converter/passes/pipeline.h"
 #include "formats/image/npy.h"
 #include "runtime/include/fovea/model.h"
 #include "tools/cli/args.h"
@@ -105,6 +106,9 @@ Result<NamedTensor> ParseSet(const std::string& word) {
 }
 
 Status FillOptions(const Words& words, converter::Options* options) {
+  if (!options->dump_ir.empty() && !converter::IsDumpable(options->dump_ir)) {
+    return InvalidArgument("--dump-ir '" + options->dump_ir + "': choose one of " + converter::DumpableNames());
+  }
   options->inputs = SplitCommas(words.inputs);
   options->outputs = SplitCommas(words.outputs);
   if (!words.dropout.empty()) {
