@@ -1,6 +1,9 @@
 #include "runtime/exec/thread_pool.h"
 
 #include <gtest/gtest.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 #include <array>
 #include <atomic>
@@ -51,6 +54,48 @@ TEST(ThreadPool, WakesFromSleepAndEndsAsleep) {
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
+
+// The caller stays in one task until the worker has done all the others, those of the caller's own share among them.
+TEST(ThreadPool, WhoIsDoneTakesFromTheOthers) {
+  ThreadPool pool(2);
+  struct Wait {
+    std::atomic<int> by_worker{0};
+    std::atomic<bool> caller_is_in{false};
+    static void Body(void* context, int64_t, int thread) {
+      auto& self = *static_cast<Wait*>(context);
+      if (thread == 1) {
+        while (!self.caller_is_in) std::this_thread::yield();
+        ++self.by_worker;
+      } else if (!self.caller_is_in.exchange(true)) {
+        while (self.by_worker < 99) std::this_thread::yield();
+      }
+    }
+  } wait;
+  pool.Run(100, Wait::Body, &wait);
+  EXPECT_EQ(wait.by_worker, 99);
+}
+
+#ifdef __linux__
+TEST(ThreadPool, PinsNobody) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  ThreadPool pool(3);
+  struct Look {
+    const cpu_set_t* expected;
+    std::atomic<int> others{0};
+    static void Body(void* context, int64_t, int) {
+      auto& self = *static_cast<Look*>(context);
+      cpu_set_t now;
+      if (sched_getaffinity(0, sizeof(now), &now) != 0 || !CPU_EQUAL(&now, self.expected)) ++self.others;
+      const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
+      while (std::chrono::steady_clock::now() < end) {
+      }
+    }
+  } look{&before, {}};
+  for (int round = 0; round < 20; ++round) pool.Run(60, Look::Body, &look);
+  EXPECT_EQ(look.others, 0);
+}
+#endif
 
 }  // namespace
 }  // namespace fovea::exec
