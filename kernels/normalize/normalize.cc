@@ -1,9 +1,13 @@
-// Vector rows of group and layer normalisation: two passes in double like the reference, lanes are channels.
+// Vector rows of group and layer normalisation; lanes are channels.
 //
-// Group norm: a unit is a block of groups of about kBlockChannels channels. Each channel is one chain over the pixels
-// in row-major order; the channels of a group are added in order. The last pass is in float: with the mean split into a
-// float and a remainder, (x - mean) keeps its digits.
+// Group norm: a unit is a block of groups of about kBlockChannels channels, and takes two passes over its pixels: sums,
+// then the result. The sums are of x - k and (x - k)^2 in double, k the channel's first pixel, which lies among the
+// channel's values: squares that cancel cost at most (distance of k from the mean / standard deviation)^2 roundings of
+// a double. Each channel is one chain over the pixels in row-major order; the channels of a group are added in order.
+// The last pass is in float: with the mean split into a float and a remainder, (x - mean) keeps its digits.
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/normalize/reference.h"
 
@@ -21,10 +25,12 @@ namespace HWY_NAMESPACE {
 
 inline constexpr int64_t kBlockChannels = 32;
 
-// dst = (x - mean) scale + shift, the mean's remainder already in the shift.
+// One each for the block's channels, and for the lanes of a last vector.
 struct ChannelTables {
-  double* sums;  // one each for the block's channels, and for the lanes of a last vector
-  double* means;
+  double* sums;     // of x - first
+  double* squares;  // of (x - first)^2
+  double* first;
+  // dst = (x - mean) scale + shift, the mean's remainder already in the shift.
   float* mean;
   float* scale;
   float* shift;
@@ -39,66 +45,108 @@ int64_t GroupNormBlocks(const GroupNormLayer& layer, const GroupNormArgs& args) 
   return args.dst.dims[kN] * CeilDiv(layer.groups, GroupsPerBlock(layer, args.src));
 }
 int64_t GroupNormScratch(const GroupNormLayer& layer, const GroupNormArgs& args) {
-  return 7 * PaddedChannels(GroupsPerBlock(layer, args.src) * (args.src.dims[kC] / layer.groups));
+  return 9 * PaddedChannels(GroupsPerBlock(layer, args.src) * (args.src.dims[kC] / layer.groups));
 }
 
-// Adds x, or (x - mean)^2, of all pixels of sample n to the channels' sums.
-template <bool kSquares>
-void AddPixels(const ConstView& src, int64_t n, int64_t channel, int64_t channels, const ChannelTables& tables) {
+// A unit's channels are a part of each pixel, so that the processor does not foresee what is read next.
+inline constexpr int64_t kAhead = 24;  // pixels
+template <size_t kFloats>
+HWY_INLINE void PrefetchPixel(const float* x) {
+  constexpr size_t kLineFloats = 16;
+  __builtin_prefetch(x);
+  if constexpr (kFloats > kLineFloats) __builtin_prefetch(x + kLineFloats);
+}
+
+// The sums of some vectors of channels over all pixels of a sample. Of a single vector `count` lanes are channels.
+template <int... v>
+void AddPixels(std::integer_sequence<int, v...>, const ConstView& src, const float* sample, int64_t c, int64_t count,
+               const ChannelTables& tables) {
+  constexpr int kVecs = sizeof...(v);
   const Doubles d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t c = 0; c < channels; c += lanes) hn::Store(hn::Zero(d), d, tables.sums + c);
+  DoubleVec sums[kVecs], squares[kVecs], first[kVecs];
+  const auto load = [=](const float* x) HWY_ATTR { return LoadDoubles(x, 1, kVecs > 1 ? lanes : count); };
+  ((sums[v] = squares[v] = hn::Zero(d), first[v] = load(sample + c + v * lanes)), ...);
   for (int64_t depth = 0; depth < src.dims[kD]; ++depth) {
     for (int64_t h = 0; h < src.dims[kH]; ++h) {
-      const float* row = src.data + n * src.strides[kN] + depth * src.strides[kD] + h * src.strides[kH] + channel;
-      for (int64_t c = 0; c < channels; c += lanes) {
-        const int64_t count = std::min(lanes, channels - c);
-        const float* x = row + c;
-        const DoubleVec mean = hn::Load(d, tables.means + c);
-        DoubleVec sum = hn::Load(d, tables.sums + c);
-        for (int64_t w = 0; w < src.dims[kW]; ++w, x += src.strides[kW]) {
-          const DoubleVec value = LoadDoubles(x, 1, count);
-          if constexpr (kSquares) {
-            const DoubleVec distance = hn::Sub(value, mean);
-            sum = hn::MulAdd(distance, distance, sum);
-          } else {
-            sum = hn::Add(sum, value);
-          }
-        }
-        hn::Store(sum, d, tables.sums + c);
+      const float* x = sample + depth * src.strides[kD] + h * src.strides[kH] + c;
+      for (int64_t w = 0; w < src.dims[kW]; ++w, x += src.strides[kW]) {
+        PrefetchPixel<kVecs * hn::MaxLanes(d)>(x + kAhead * src.strides[kW]);
+        DoubleVec distance[kVecs];
+        ((distance[v] = hn::Sub(load(x + v * lanes), first[v])), ...);
+        ((sums[v] = hn::Add(sums[v], distance[v])), ...);
+        ((squares[v] = hn::MulAdd(distance[v], distance[v], squares[v])), ...);
       }
+    }
+  }
+  ((hn::StoreU(sums[v], d, tables.sums + c + v * lanes), hn::StoreU(squares[v], d, tables.squares + c + v * lanes),
+    hn::StoreU(first[v], d, tables.first + c + v * lanes)),
+   ...);
+}
+
+inline constexpr std::make_integer_sequence<int, 1> kOne{};
+inline constexpr std::make_integer_sequence<int, 2> kTwo{};
+inline constexpr std::make_integer_sequence<int, 4> kFour{};
+
+void AddChannels(const ConstView& src, const float* sample, int64_t channels, const ChannelTables& tables) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(Doubles()));
+  int64_t c = 0;
+  for (; c + 4 * lanes <= channels; c += 4 * lanes) AddPixels(kFour, src, sample, c, lanes, tables);
+  for (; c < channels; c += lanes) AddPixels(kOne, src, sample, c, std::min(lanes, channels - c), tables);
+}
+
+template <int... v>
+void ApplyPixels(std::integer_sequence<int, v...>, const GroupNormLayer& layer, const GroupNormArgs& args,
+                 const float* from, float* to, int64_t c, int64_t count, const ChannelTables& tables) {
+  constexpr int kVecs = sizeof...(v);
+  const Floats d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const bool whole = kVecs > 1 || count == lanes;
+  Vec mean[kVecs], scale[kVecs], shift[kVecs];
+  ((mean[v] = hn::LoadU(d, tables.mean + c + v * lanes), scale[v] = hn::LoadU(d, tables.scale + c + v * lanes),
+    shift[v] = hn::LoadU(d, tables.shift + c + v * lanes)),
+   ...);
+  for (int64_t row = 0; row < args.src.dims[kD] * args.src.dims[kH]; ++row) {
+    const int64_t depth = row / args.src.dims[kH], h = row % args.src.dims[kH];
+    const float* x = from + depth * args.src.strides[kD] + h * args.src.strides[kH] + c;
+    float* y = to + depth * args.dst.strides[kD] + h * args.dst.strides[kH] + c;
+    for (int64_t w = 0; w < args.src.dims[kW]; ++w, x += args.src.strides[kW], y += args.dst.strides[kW]) {
+      PrefetchPixel<kVecs * hn::MaxLanes(d)>(x + kAhead * args.src.strides[kW]);
+      Vec value[kVecs];
+      ((value[v] = whole ? hn::LoadU(d, x + v * lanes) : LoadFirst(x, count)), ...);
+      ((value[v] = VecActivate(d, layer.act, hn::MulAdd(hn::Sub(value[v], mean[v]), scale[v], shift[v]))), ...);
+      ((whole ? hn::StoreU(value[v], d, y + v * lanes) : StoreFirst(value[v], y, count)), ...);
     }
   }
 }
 
-void ApplyChannels(const GroupNormLayer& layer, const GroupNormArgs& args, int64_t n, int64_t channel, int64_t channels,
-                   const ChannelTables& tables) {
-  const Floats d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const ConstView& src = args.src;
-  const View& dst = args.dst;
-  for (int64_t depth = 0; depth < src.dims[kD]; ++depth) {
-    for (int64_t h = 0; h < src.dims[kH]; ++h) {
-      const float* from = src.data + n * src.strides[kN] + depth * src.strides[kD] + h * src.strides[kH] + channel;
-      float* to = dst.data + n * dst.strides[kN] + depth * dst.strides[kD] + h * dst.strides[kH] + channel;
-      for (int64_t c = 0; c < channels; c += lanes) {
-        const int64_t count = std::min(lanes, channels - c);
-        const Vec mean = hn::Load(d, tables.mean + c), scale = hn::Load(d, tables.scale + c);
-        const Vec shift = hn::Load(d, tables.shift + c);
-        const float* x = from + c;
-        float* y = to + c;
-        for (int64_t w = 0; w < src.dims[kW]; ++w, x += src.strides[kW], y += dst.strides[kW]) {
-          const Vec value = count == lanes ? hn::LoadU(d, x) : LoadFirst(x, count);
-          const Vec result = VecActivate(d, layer.act, hn::MulAdd(hn::Sub(value, mean), scale, shift));
-          if (count == lanes) {
-            hn::StoreU(result, d, y);
-          } else {
-            StoreFirst(result, y, count);
-          }
-        }
-      }
-    }
+void ApplyChannels(const GroupNormLayer& layer, const GroupNormArgs& args, const float* from, float* to,
+                   int64_t channels, const ChannelTables& tables) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(Floats()));
+  int64_t c = 0;
+  for (; c + 2 * lanes <= channels; c += 2 * lanes) ApplyPixels(kTwo, layer, args, from, to, c, lanes, tables);
+  for (; c < channels; c += lanes) {
+    ApplyPixels(kOne, layer, args, from, to, c, std::min(lanes, channels - c), tables);
   }
+}
+
+// Mean and variance of the channels [begin, end) of the block, each with `pixels` values: those of the channels, and
+// how far the channels' means lie apart.
+struct Statistics {
+  double mean = 0, variance = 0;
+};
+Statistics GroupStatistics(const ChannelTables& tables, int64_t begin, int64_t end, double pixels) {
+  Statistics s;
+  const auto mean = [&](int64_t c) { return tables.first[c] + tables.sums[c] / pixels; };
+  for (int64_t c = begin; c < end; ++c) s.mean += mean(c);
+  s.mean /= static_cast<double>(end - begin);
+  for (int64_t c = begin; c < end; ++c) {
+    const double apart = mean(c) - s.mean;
+    const double within = tables.squares[c] - tables.sums[c] * (tables.sums[c] / pixels);
+    s.variance += std::max(0.0, within) / pixels + apart * apart;
+  }
+  s.variance /= static_cast<double>(end - begin);
+  return s;
 }
 
 void GroupNorm(const GroupNormLayer& layer, const GroupNormArgs& args, int64_t unit_begin, int64_t unit_end,
@@ -109,33 +157,29 @@ void GroupNorm(const GroupNormLayer& layer, const GroupNormArgs& args, int64_t u
   const int64_t blocks = CeilDiv(layer.groups, per_block);
   const int64_t padded = PaddedChannels(per_block * per_group);
   double* doubles = reinterpret_cast<double*>(scratch);
-  float* floats = scratch + 4 * padded;
-  const ChannelTables tables = {doubles, doubles + padded, floats, floats + padded, floats + 2 * padded};
-  std::fill_n(scratch, 7 * padded, 0.0f);
-  const double count = static_cast<double>(src.dims[kD] * src.dims[kH] * src.dims[kW] * per_group);
+  float* floats = scratch + 6 * padded;
+  const ChannelTables tables = {doubles, doubles + padded, doubles + 2 * padded,
+                                floats,  floats + padded,  floats + 2 * padded};
+  std::fill_n(scratch, 9 * padded, 0.0f);
+  const double pixels = static_cast<double>(src.dims[kD] * src.dims[kH] * src.dims[kW]);
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
     const int64_t n = unit / blocks, group = unit % blocks * per_block;
     const int64_t groups = std::min(per_block, layer.groups - group);
     const int64_t channel = group * per_group, channels = groups * per_group;
-    const auto group_sum = [&](int64_t g) {
-      double sum = 0;
-      for (int64_t c = 0; c < per_group; ++c) sum += tables.sums[g * per_group + c];
-      return sum;
-    };
-    AddPixels<false>(src, n, channel, channels, tables);
-    for (int64_t g = 0; g < groups; ++g) std::fill_n(tables.means + g * per_group, per_group, group_sum(g) / count);
-    AddPixels<true>(src, n, channel, channels, tables);
+    const float* from = src.data + n * src.strides[kN] + channel;
+    AddChannels(src, from, channels, tables);
     for (int64_t g = 0; g < groups; ++g) {
-      const double inverse = 1 / std::sqrt(group_sum(g) / count + static_cast<double>(layer.epsilon));
+      const Statistics s = GroupStatistics(tables, g * per_group, (g + 1) * per_group, pixels);
+      const double inverse = 1 / std::sqrt(s.variance + static_cast<double>(layer.epsilon));
       for (int64_t c = g * per_group; c < (g + 1) * per_group; ++c) {
         const double scale = args.scale != nullptr ? inverse * static_cast<double>(args.scale[channel + c]) : inverse;
         const double bias = args.bias != nullptr ? static_cast<double>(args.bias[channel + c]) : 0;
-        tables.mean[c] = static_cast<float>(tables.means[c]);
+        tables.mean[c] = static_cast<float>(s.mean);
         tables.scale[c] = static_cast<float>(scale);
-        tables.shift[c] = static_cast<float>(bias - (tables.means[c] - static_cast<double>(tables.mean[c])) * scale);
+        tables.shift[c] = static_cast<float>(bias - (s.mean - static_cast<double>(tables.mean[c])) * scale);
       }
     }
-    ApplyChannels(layer, args, n, channel, channels, tables);
+    ApplyChannels(layer, args, from, args.dst.data + n * args.dst.strides[kN] + channel, channels, tables);
   }
 }
 
