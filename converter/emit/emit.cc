@@ -86,14 +86,13 @@ Status CheckNames(const ir::Graph& graph, const Options& options) {
   return OkStatus();
 }
 
-}  // namespace
-
-Result<std::vector<std::byte>> Emit(const ir::Graph& source, const Options& options) {
+// The graph as the file has it; its constants' numbers in `weights`.
+Result<fovea::Graph> EmitGraph(const ir::Graph& source, const Options& options, WeightSection* section) {
+  WeightSection& weights = *section;
   ir::Graph graph = source;
   FOVEA_RETURN_IF_ERROR(PrepareForEmission(&graph));
   FOVEA_RETURN_IF_ERROR(CheckNames(graph, options));
   fovea::Graph out;
-  WeightSection weights;
   const std::vector<bool> narrow = NarrowableConstants(graph);
   for (size_t v = 0; v < graph.values.size(); ++v) {
     const ir::Value& value = graph.values[v];
@@ -131,7 +130,21 @@ Result<std::vector<std::byte>> Emit(const ir::Graph& source, const Options& opti
     test.atol = options.test_atol;
     out.self_tests.push_back(std::move(test));
   }
-  return SerializeModel(out, weights.bytes());
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> Emit(const ir::Graph& graph, const Options& options) {
+  WeightSection weights;
+  FOVEA_ASSIGN_OR_RETURN(const fovea::Graph out, EmitGraph(graph, options, &weights));
+  return SerializeModel(out, weights.Joined());
+}
+
+Status EmitFile(const ir::Graph& graph, const Options& options, const std::string& path) {
+  WeightSection weights;
+  FOVEA_ASSIGN_OR_RETURN(const fovea::Graph out, EmitGraph(graph, options, &weights));
+  return WriteModel(path, out, weights.pieces());
 }
 
 }  // namespace fovea::converter

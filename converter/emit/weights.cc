@@ -1,7 +1,7 @@
 #include "converter/emit/weights.h"
 
+#include <array>
 #include <bit>
-#include <cstring>
 
 #include "converter/emit/half.h"
 
@@ -10,21 +10,20 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "weights are written as they stand in memory");
 constexpr size_t kAlignment = 64;
+constexpr std::array<std::byte, kAlignment> kPadding{};
 
 }  // namespace
 
-uint64_t WeightSection::Align() {
-  bytes_.resize((bytes_.size() + kAlignment - 1) / kAlignment * kAlignment);
-  return bytes_.size();
-}
-
-uint64_t WeightSection::Append(const std::vector<float>& data) {
-  const uint64_t offset = Align();
-  const size_t size = data.size() * sizeof(float);
-  bytes_.resize(bytes_.size() + size);
-  if (size > 0) std::memcpy(bytes_.data() + offset, data.data(), size);
+uint64_t WeightSection::AppendPiece(std::span<const std::byte> piece) {
+  const size_t missing = (kAlignment - size_ % kAlignment) % kAlignment;
+  if (missing > 0) pieces_.push_back(std::span(kPadding).first(missing));
+  const uint64_t offset = size_ + missing;
+  if (!piece.empty()) pieces_.push_back(piece);
+  size_ = offset + piece.size();
   return offset;
 }
+
+uint64_t WeightSection::Append(std::span<const float> data) { return AppendPiece(std::as_bytes(data)); }
 
 void WeightSection::Place(const ir::ConstData& data, WeightType type, fovea::Value* value) {
   value->is_const = true;
@@ -36,18 +35,23 @@ void WeightSection::Place(const ir::ConstData& data, WeightType type, fovea::Val
     if (type == WeightType::kFloat32) {
       placed.offset = Append(*data);
     } else {
-      placed.offset = Align();
-      for (const float x : *data) {
-        const uint16_t half = type == WeightType::kFloat16 ? ToFloat16(x) : ToBFloat16(x);
-        bytes_.push_back(static_cast<std::byte>(half & 0xff));
-        bytes_.push_back(static_cast<std::byte>(half >> 8));
-      }
+      std::vector<uint16_t>& halves = halves_.emplace_back();
+      halves.reserve(data->size());
+      for (const float x : *data) halves.push_back(type == WeightType::kFloat16 ? ToFloat16(x) : ToBFloat16(x));
+      placed.offset = AppendPiece(std::as_bytes(std::span(halves)));
     }
-    placed.bytes = bytes_.size() - placed.offset;
+    placed.bytes = size_ - placed.offset;
     found = placed_.emplace(key, std::move(placed)).first;
   }
   value->offset = found->second.offset;
   value->bytes = found->second.bytes;
+}
+
+std::vector<std::byte> WeightSection::Joined() const {
+  std::vector<std::byte> bytes;
+  bytes.reserve(size_);
+  for (const std::span<const std::byte> piece : pieces_) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  return bytes;
 }
 
 }  // namespace fovea::converter

@@ -81,6 +81,27 @@ Result<std::vector<float>> Fold(const Graph& graph, const OpParams& params, cons
 
 }  // namespace
 
+std::vector<float> PermutedData(const std::vector<float>& src, const std::vector<DimExpr>& dims,
+                                const std::vector<int64_t>& perm) {
+  const size_t rank = dims.size();
+  std::vector<int64_t> strides(rank, 1), sizes, index(rank, 0);
+  for (size_t axis = rank; axis-- > 1;) strides[axis - 1] = strides[axis] * dims[axis].Const();
+  for (const int64_t axis : perm) sizes.push_back(dims[static_cast<size_t>(axis)].Const());
+  std::vector<float> dst(src.size());
+  int64_t position = 0;
+  for (float& x : dst) {
+    x = src[static_cast<size_t>(position)];
+    for (size_t i = rank; i-- > 0;) {
+      const int64_t stride = strides[static_cast<size_t>(perm[i])];
+      position += stride;
+      if (++index[i] < sizes[i]) break;
+      position -= stride * sizes[i];
+      index[i] = 0;
+    }
+  }
+  return dst;
+}
+
 ValueId Builder::NewValue(Value new_value) {
   graph_->values.push_back(std::move(new_value));
   return static_cast<ValueId>(graph_->values.size() - 1);
@@ -205,6 +226,19 @@ Result<ValueId> Builder::Add(OpParams params, std::vector<ValueId> inputs, std::
         return Sizes(node_name_, std::move(elements), std::move(numbers), result.dtype);
       }
       result.elements = std::move(elements);
+    }
+  }
+  // Weights of any size: reshaped they are the same numbers, transposed they are moved once.
+  if (inputs.size() == 1 && inputs[0] != kNoValue && value(inputs[0]).is_const() && AllConst(result.dims)) {
+    const TransposeParams* transpose = std::get_if<TransposeParams>(&params);
+    if (transpose != nullptr || std::holds_alternative<ReshapeParams>(params)) {
+      const Value& source = value(inputs[0]);
+      result.constant = transpose == nullptr ? source.constant
+                                             : std::make_shared<const std::vector<float>>(
+                                                   PermutedData(*source.constant, source.dims, transpose->perm));
+      result.ratios.reset();
+      ++graph_->history.folded;
+      return NewValue(std::move(result));
     }
   }
   const auto small_constant = [this](ValueId v) {

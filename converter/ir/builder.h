@@ -13,6 +13,10 @@
 
 namespace fovea::ir {
 
+// The numbers of a tensor with its axes moved: axis i of the result is axis perm[i] of the source. dims are numbers.
+std::vector<float> PermutedData(const std::vector<float>& src, const std::vector<DimExpr>& dims,
+                                const std::vector<int64_t>& perm);
+
 class Builder {
  public:
   explicit Builder(Graph* graph) : graph_(graph) {}

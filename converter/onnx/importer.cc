@@ -65,11 +65,11 @@ Result<ValueId> Importer::ConstantFrom(const std::string& name, const onnx::Tens
     return Unsupported("constant " + Quoted(name) + " has " + std::to_string(data->dims.size()) +
                        " axes; fovea goes up to " + std::to_string(kMaxTensorRank));
   }
-  return ConstantFrom(name, *data);
+  return ConstantFrom(name, std::move(*data));
 }
 
-ValueId Importer::ConstantFrom(const std::string& name, const TensorData& data) {
-  if (!data.is_integer()) return builder_.Constant(name, data.dtype, data.dims, data.floats);
+ValueId Importer::ConstantFrom(const std::string& name, TensorData data) {
+  if (!data.is_integer()) return builder_.Constant(name, data.dtype, data.dims, std::move(data.floats));
   if (data.dims.size() <= 1) return builder_.Integers(name, data.dtype, data.dims, data.integers);
   const bool exact = std::all_of(data.integers.begin(), data.integers.end(),
                                  [](int64_t v) { return v >= -kExactIntegers && v <= kExactIntegers; });

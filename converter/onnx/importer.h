@@ -39,7 +39,7 @@ class Importer {
   Result<std::vector<ValueId>> InlineGraph(const onnx::GraphProto& graph, Scope* outer);
 
   Result<ValueId> ConstantFrom(const std::string& name, const onnx::TensorProto& tensor);
-  ValueId ConstantFrom(const std::string& name, const TensorData& data);
+  ValueId ConstantFrom(const std::string& name, TensorData data);
 
   void Warn(const std::string& text) { graph_->warnings.push_back(text); }
   // Declared sizes of graph outputs; -1 where open.

@@ -12,7 +12,7 @@ Status FuseResidual(ir::Graph* graph) {
     if (add == nullptr || add->fn != kernels::BinaryFn::kAdd || node.inputs[0] == node.inputs[1]) continue;
     ir::Node* conv = nullptr;
     ir::ValueId residual = kNoValue;
-    for (const size_t i : {0, 1}) {
+    for (const size_t i : {size_t{0}, size_t{1}}) {
       ir::Node* before = Producer<ConvParams>(graph, node.inputs[i]);
       const ir::ValueId other = node.inputs[1 - i];
       if (before == nullptr || uses[static_cast<size_t>(before->output)] != 1) continue;

@@ -61,26 +61,6 @@ OpParams InFrame(const OpParams& params, const Frame& frame) {
   return out;
 }
 
-std::vector<float> PermutedData(const std::vector<float>& src, const std::vector<DimExpr>& dims, const Frame& perm) {
-  const size_t rank = dims.size();
-  std::vector<int64_t> strides(rank, 1), sizes, index(rank, 0);
-  for (size_t axis = rank; axis-- > 1;) strides[axis - 1] = strides[axis] * dims[axis].Const();
-  for (const int64_t axis : perm) sizes.push_back(dims[static_cast<size_t>(axis)].Const());
-  std::vector<float> dst(src.size());
-  int64_t position = 0;
-  for (float& x : dst) {
-    x = src[static_cast<size_t>(position)];
-    for (size_t i = rank; i-- > 0;) {
-      const int64_t stride = strides[static_cast<size_t>(perm[i])];
-      position += stride;
-      if (++index[i] < sizes[i]) break;
-      position -= stride * sizes[i];
-      index[i] = 0;
-    }
-  }
-  return dst;
-}
-
 class Rebuild {
  public:
   Rebuild(const ir::Graph& old, Frames frames) : old_(old), frames_(std::move(frames)), builder_(&graph_) {}
@@ -157,7 +137,7 @@ class Rebuild {
     if (!missing) return found->second;
     ir::Value copy = ValueOf(old_, v);
     if (!std::is_sorted(frame.begin(), frame.end())) {
-      copy.constant = std::make_shared<const std::vector<float>>(PermutedData(*copy.constant, dims, frame));
+      copy.constant = std::make_shared<const std::vector<float>>(ir::PermutedData(*copy.constant, dims, frame));
       copy.elements.reset();
     }
     copy.dims = Permuted(dims, frame);

@@ -55,7 +55,7 @@ std::optional<Affine> AffineOf(const ir::Graph& graph, const ir::Node& node) {
   using kernels::BinaryFn;
   const BinaryParams* p = std::get_if<BinaryParams>(&node.params);
   if (p == nullptr) return std::nullopt;
-  for (const size_t image : {0, 1}) {
+  for (const size_t image : {size_t{0}, size_t{1}}) {
     if (IsConst(graph, node.inputs[image])) continue;
     const std::optional<std::vector<float>> numbers =
         ConstPerChannel(graph, node.inputs[1 - image], node.inputs[image]);

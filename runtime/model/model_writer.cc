@@ -100,24 +100,29 @@ class Encoder {
 };
 
 // Everything in front of the weights: header, graph, padding.
-Result<std::vector<std::byte>> SerializeHead(const Graph& graph, std::span<const std::byte> weights) {
-  FOVEA_RETURN_IF_ERROR(VerifyGraph(graph, weights.size()));
+using Chunks = std::span<const std::span<const std::byte>>;
+
+Result<std::vector<std::byte>> SerializeHead(const Graph& graph, Chunks weights) {
+  uint64_t weight_bytes = 0;
+  for (const std::span<const std::byte> chunk : weights) weight_bytes += chunk.size();
+  FOVEA_RETURN_IF_ERROR(VerifyGraph(graph, weight_bytes));
   const std::vector<std::byte> section = Encoder().Run(graph);
   // What a reader will see: sizes without a value, for one, are only found there.
   const Result<Graph> read = DecodeGraph(section);
   FOVEA_RETURN_IF_ERROR(read.status());
-  FOVEA_RETURN_IF_ERROR(VerifyGraph(*read, weights.size()));
+  FOVEA_RETURN_IF_ERROR(VerifyGraph(*read, weight_bytes));
 
   FileHeader header;
   header.graph_offset = kHeaderBytes;
   header.graph_bytes = section.size();
   const size_t end = kHeaderBytes + section.size();
   header.weight_offset = (end + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment;
-  header.weight_bytes = weights.size();
+  header.weight_bytes = weight_bytes;
   std::vector<std::byte> head(kHeaderBytes);
   head.insert(head.end(), section.begin(), section.end());
   head.resize(header.weight_offset);
-  const std::span<const std::byte> content[] = {std::span<const std::byte>(head).subspan(kHeaderBytes), weights};
+  std::vector<std::span<const std::byte>> content{std::span<const std::byte>(head).subspan(kHeaderBytes)};
+  content.insert(content.end(), weights.begin(), weights.end());
   HashContent(content, nullptr, &header);
   StoreHeader(header, std::span(head).first<kHeaderBytes>());
   return head;
@@ -136,18 +141,24 @@ bool WriteAll(int fd, std::span<const std::byte> bytes) {
 }  // namespace
 
 Result<std::vector<std::byte>> SerializeModel(const Graph& graph, std::span<const std::byte> weights) {
-  FOVEA_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, SerializeHead(graph, weights));
+  FOVEA_ASSIGN_OR_RETURN(std::vector<std::byte> bytes, SerializeHead(graph, {&weights, 1}));
   bytes.insert(bytes.end(), weights.begin(), weights.end());
   return bytes;
 }
 
 Status WriteModel(const std::string& path, const Graph& graph, std::span<const std::byte> weights) {
+  return WriteModel(path, graph, Chunks(&weights, 1));
+}
+
+Status WriteModel(const std::string& path, const Graph& graph, Chunks weights) {
   const Result<std::vector<std::byte>> head = SerializeHead(graph, weights);
   FOVEA_RETURN_IF_ERROR(head.status().Prefixed(path));
   const std::string temporary = path + ".part-" + std::to_string(getpid());
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return IoError(path + ": cannot be written: " + std::strerror(errno));
-  bool good = WriteAll(fd, *head) && WriteAll(fd, weights) && fsync(fd) == 0;
+  bool good = WriteAll(fd, *head);
+  for (size_t i = 0; good && i < weights.size(); ++i) good = WriteAll(fd, weights[i]);
+  good = good && fsync(fd) == 0;
   int error = errno;
   if (close(fd) != 0 && good) {
     error = errno;

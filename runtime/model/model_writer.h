@@ -17,6 +17,9 @@ Result<std::vector<std::byte>> SerializeModel(const Graph& graph, std::span<cons
 
 // Serialises to a temporary name beside `path`, then renames. Nothing is left behind on failure.
 Status WriteModel(const std::string& path, const Graph& graph, std::span<const std::byte> weights);
+// The same for weights that lie in pieces, which are the weight section one after another: large models are written
+// from where their constants are.
+Status WriteModel(const std::string& path, const Graph& graph, std::span<const std::span<const std::byte>> weights);
 
 }  // namespace fovea
 
