@@ -24,13 +24,13 @@ SizeRatio Normalise(SizeRatio x) {
   if (IsIntegral(x.factor)) {
     x.numerator = x.numerator * static_cast<int64_t>(x.factor);
     x.factor = 1;
-  } else if (IsIntegral(inverse) && 1 / inverse == x.factor) {
+  } else if (inverse != 0 && IsIntegral(inverse) && 1 / inverse == x.factor) {
     x.denominator = x.denominator * static_cast<int64_t>(inverse);
     x.factor = 1;
   } else {
     for (int64_t power : {10, 100, 1000, 10000}) {
       const double decimal = std::round(x.factor * static_cast<double>(power));
-      if (x.factor == 1 || decimal / static_cast<double>(power) != x.factor) continue;
+      if (x.factor == 1 || !IsIntegral(decimal) || decimal / static_cast<double>(power) != x.factor) continue;
       x.numerator = x.numerator * static_cast<int64_t>(decimal);
       x.denominator = x.denominator * power;
       x.factor = 1;

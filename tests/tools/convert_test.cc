@@ -210,6 +210,24 @@ TEST_F(ConvertTest, ComparesTwoFilesOfANetwork) {
   ExpectError(Convert({kSample + "/nuclei.onnx", "--compare", scratch_ / "none.onnx"}), 2, {"none.onnx"});
 }
 
+// Networks that were published in two files: by two exporters, as a folder and as a zip.
+TEST_F(ConvertTest, ComparesPublishedPairs) {
+  const std::string models = std::string(FOVEA_SHARED_DIR) + "/models/";
+  if (!std::filesystem::exists(models)) GTEST_SKIP() << "no ../shared";
+  const std::pair<std::string, std::string> pairs[] = {
+      {"onnx-superres-espcn-op10/model.onnx", "onnx-superres-espcn-op10/alt_opset11_depthtospace.onnx"},
+      {"onnx-superres-espcn-op10/model.onnx", "onnx-superres-espcn-op10/legacy_ir1_no_opset.onnx"},
+      {"sm1-n2v2d-fiji/saved_model", "sm1-n2v2d-fiji/bundle.zip"},
+      {"sm1-care2d-residual/saved_model", "sm1-care2d-residual/TF_SavedModel.zip"}};
+  for (const auto& [one, other] : pairs) {
+    const ProcessResult r = Convert({models + one, "--compare", models + other, "--json"});
+    ASSERT_EQ(r.exit_code, 0) << r.out << r.err;
+    const auto output = nlohmann::json::parse(r.out)["outputs"][0];
+    EXPECT_LT(output["max_difference"].get<double>(), 1e-5 * output["range"].get<double>()) << other;
+    EXPECT_GT(output["range"].get<double>(), 0) << other;
+  }
+}
+
 TEST_F(ConvertTest, HalfWeightsAreHalfTheSize) {
   ASSERT_EQ(Convert({kSample + "/nuclei.onnx", "-o", scratch_ / "f32.fov", "-q"}).exit_code, 0);
   for (const char* type : {"f16", "bf16"}) {
