@@ -170,7 +170,7 @@ Result<Hdf5Type> ReadType(std::string_view message) {
   Hdf5Type type;
   type.width = fields.U32();
   type.big_endian = (bits0 & 1) != 0;
-  const int bits = static_cast<int>(type.width) * 8;
+  const int bits = type.width <= 8 ? static_cast<int>(type.width) * 8 : -1;  // -1: as wide as no number
   switch (head & 15) {
     case 0: {
       const bool whole = fields.U16() == 0 && fields.U16() == bits;

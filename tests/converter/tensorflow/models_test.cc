@@ -109,6 +109,34 @@ TEST(TensorFlowModels, TensorFlow2) { RunAll(kModels, {"sm2-"}); }
 TEST(TensorFlowModels, FrozenGraphs) { RunAll(kModels, {"pb-"}); }
 TEST(TensorFlowModels, TinySavedModels) { RunAll(kModels / "tiny-savedmodels", {""}); }
 
+// Weights in 16 bits, in every kind of source: half the size, and results that differ by what their rounding explains
+// (a relative 2^-11 for f16, 2^-8 for bf16, through a dozen layers).
+TEST(TensorFlowModels, NarrowWeightsOfEveryFrontend) {
+  if (!fs::exists(kModels)) GTEST_SKIP() << "no ../shared";
+  for (const char* name : {"sm1-care2d-residual", "pb-espcn-x2", "h5-nuclei-unet", "onnx-superres-espcn-op10"}) {
+    SCOPED_TRACE(name);
+    const fs::path path = kModels / name;
+    const Json folder = ReadJson(path / "case.json");
+    converter::Options options = OptionsFor(folder);
+    const std::string file = path / folder["model"].get<std::string>();
+    const Json& c = folder["cases"][0];
+    const Tensor input = ReadArray(path / c["inputs"][0]["file"].get<std::string>());
+    const Model exact = Must(ConvertAndLoad(file, options, nullptr));
+    const std::vector<double> want = Must(fovea::testing::Run(exact, {input}, {}))[0].values;
+    const auto [low, high] = std::minmax_element(want.begin(), want.end());
+    for (const auto& [type, share] : {std::pair(WeightType::kFloat16, 0.005), {WeightType::kBFloat16, 0.04}}) {
+      options.weights = type;
+      const Model narrow = Must(ConvertAndLoad(file, options, nullptr));
+      EXPECT_LT(static_cast<double>(narrow.info().file_bytes), 0.6 * static_cast<double>(exact.info().file_bytes));
+      const std::vector<double> got = Must(fovea::testing::Run(narrow, {input}, {}))[0].values;
+      double largest = 0;
+      for (size_t i = 0; i < want.size(); ++i) largest = std::max(largest, std::fabs(got[i] - want[i]));
+      EXPECT_LT(largest, share * (*high - *low));
+      EXPECT_GT(largest, 0);
+    }
+  }
+}
+
 // Whole image and tiles, reference and fast executors agree on random weights too; what cannot be tiled says so.
 TEST(TensorFlowModels, GraphsAloneWithRandomWeights) {
   if (!fs::exists(kModels)) GTEST_SKIP() << "no ../shared";
