@@ -70,8 +70,9 @@ Result<ir::Graph> Convert(const std::string& path, const Options& options, Repor
 
 // The .fov bytes of a graph (emit/).
 Result<std::vector<std::byte>> Emit(const ir::Graph& graph, const Options& options);
-// The same into a file, through a temporary name, without a second copy of the weights in memory.
+// The same into a file, through EmissionName(path), without a second copy of the weights in memory.
 Status EmitFile(const ir::Graph& graph, const Options& options, const std::string& path);
+std::string EmissionName(const std::string& path);
 
 }  // namespace fovea::converter
 

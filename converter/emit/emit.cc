@@ -141,6 +141,8 @@ Result<std::vector<std::byte>> Emit(const ir::Graph& graph, const Options& optio
   return SerializeModel(out, weights.Joined());
 }
 
+std::string EmissionName(const std::string& path) { return TemporaryName(path); }
+
 Status EmitFile(const ir::Graph& graph, const Options& options, const std::string& path) {
   WeightSection weights;
   FOVEA_ASSIGN_OR_RETURN(const fovea::Graph out, EmitGraph(graph, options, &weights));

@@ -146,6 +146,8 @@ Result<std::vector<std::byte>> SerializeModel(const Graph& graph, std::span<cons
   return bytes;
 }
 
+std::string TemporaryName(const std::string& path) { return path + ".part-" + std::to_string(getpid()); }
+
 Status WriteModel(const std::string& path, const Graph& graph, std::span<const std::byte> weights) {
   return WriteModel(path, graph, Chunks(&weights, 1));
 }
@@ -153,7 +155,7 @@ Status WriteModel(const std::string& path, const Graph& graph, std::span<const s
 Status WriteModel(const std::string& path, const Graph& graph, Chunks weights) {
   const Result<std::vector<std::byte>> head = SerializeHead(graph, weights);
   FOVEA_RETURN_IF_ERROR(head.status().Prefixed(path));
-  const std::string temporary = path + ".part-" + std::to_string(getpid());
+  const std::string temporary = TemporaryName(path);
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return IoError(path + ": cannot be written: " + std::strerror(errno));
   bool good = WriteAll(fd, *head);

@@ -181,6 +181,8 @@ TEST_F(ConvertTest, WeightsThatAFileLacks) {
   const std::string model = scratch_ / "model";
   EXPECT_EQ(Convert({model, "-o", scratch_ / "a.fov", "--random-weights", "1", "-q"}).exit_code, 0);
   EXPECT_EQ(Convert({model, "-o", scratch_ / "b.fov", "--no-weights", "-q"}).exit_code, 0);
+  const ProcessResult plan = Run({"plan", scratch_ / "b.fov", "--size", "512x512"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
   ExpectError(Convert({model, "-o", scratch_ / "c.fov", "--random-weights", "one"}), 2, {"'one'"});
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", scratch_ / "c.fov", "--no-weights"}), 2, {"ONNX"});
 }

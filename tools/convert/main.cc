@@ -25,8 +25,10 @@ constexpr const char* kProgram = "fovea-convert";
 class Unfinished {
  public:
   explicit Unfinished(const std::string& path) : path_(path) {
-    if (path.size() >= sizeof g_path) return;
-    std::memcpy(g_path, path.c_str(), path.size() + 1);
+    const std::string before = converter::EmissionName(path);
+    if (before.size() >= sizeof g_paths[0]) return;
+    std::memcpy(g_paths[0], path.c_str(), path.size() + 1);
+    std::memcpy(g_paths[1], before.c_str(), before.size() + 1);
     std::signal(SIGINT, Remove);
     std::signal(SIGTERM, Remove);
   }
@@ -48,13 +50,13 @@ class Unfinished {
 
  private:
   static void Remove(int) {
-    unlink(g_path);
+    for (const char* path : g_paths) unlink(path);
     _exit(kInterrupted);
   }
-  static char g_path[4096];
+  static char g_paths[2][4096];
   const std::string path_;
 };
-char Unfinished::g_path[4096];
+char Unfinished::g_paths[2][4096];
 
 // The model as a file that has been written and read back before it gets its name.
 Result<Model> WriteModelFile(const ir::Graph& graph, const ConvertLine& line) {
