@@ -10,7 +10,7 @@
 #include "kernels/conv/conv.h"                      // IWYU pragma: export
 #include "kernels/conv_transpose/conv_transpose.h"  // IWYU pragma: export
 #include "kernels/copy/copy.h"                      // IWYU pragma: export
-#include "kernels/dropout/dropout.h"              // IWYU pragma: export
+#include "kernels/dropout/dropout.h"                // IWYU pragma: export
 #include "kernels/elementwise/elementwise.h"        // IWYU pragma: export
 #include "kernels/gather/gather.h"                  // IWYU pragma: export
 #include "kernels/isa.h"                            // IWYU pragma: export
@@ -18,6 +18,7 @@
 #include "kernels/matmul/matmul.h"                  // IWYU pragma: export
 #include "kernels/normalize/normalize.h"            // IWYU pragma: export
 #include "kernels/pad/pad.h"                        // IWYU pragma: export
+#include "kernels/peak/peak.h"                      // IWYU pragma: export
 #include "kernels/pool/pool.h"                      // IWYU pragma: export
 #include "kernels/reduce/reduce.h"                  // IWYU pragma: export
 #include "kernels/resize/resize.h"                  // IWYU pragma: export

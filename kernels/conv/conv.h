@@ -53,6 +53,10 @@ struct ConvKernel : PackedKernel<ConvLayer, ConvArgs> {
 };
 std::span<const ConvKernel> ConvKernels();
 
+// The reference with sums in double, rounded once before the activation: what others' errors are measured against. Not
+// in the table; packs as the reference does.
+const ConvKernel& ConvKernelOfDoubles();
+
 }  // namespace fovea::kernels
 
 #endif  // FOVEA_KERNELS_CONV_CONV_H_

@@ -11,7 +11,10 @@ int64_t Units(const ConvLayer&, const ConvArgs& args) {
 }
 
 // The sums of one pixel.
-int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs&) { return layer.out_channels; }
+template <class Sum>
+int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs&) {
+  return layer.out_channels * static_cast<int64_t>(sizeof(Sum) / sizeof(float));
+}
 
 int64_t TapCount(const ConvLayer& layer) { return layer.kernel[0] * layer.kernel[1] * layer.kernel[2]; }
 
@@ -29,26 +32,28 @@ void Pack(const ConvLayer& layer, const float* weights, const float* bias, float
 
 // Adds one tap's channels, in order, to the sums of all outputs. Outputs are innermost because their weights are next
 // to each other; that changes no sum.
-void AddTap(const ConvLayer& layer, const float* pixel, const float* weights, float* sums) {
+template <class Sum>
+void AddTap(const ConvLayer& layer, const float* pixel, const float* weights, Sum* sums) {
   const int64_t group_in = layer.in_channels / layer.groups;
   const int64_t group_out = layer.out_channels / layer.groups;
   for (int64_t ci = 0; ci < group_in; ++ci, weights += layer.out_channels) {
     for (int64_t group = 0; group < layer.groups; ++group) {
-      const float x = pixel[group * group_in + ci];
+      const Sum x = pixel[group * group_in + ci];
       const int64_t end = (group + 1) * group_out;
-      for (int64_t co = group * group_out; co < end; ++co) sums[co] += x * weights[co];
+      for (int64_t co = group * group_out; co < end; ++co) sums[co] += x * static_cast<Sum>(weights[co]);
     }
   }
 }
 
 // One pixel: every sum is the chain of the contract, in the order kd, kh, kw, ci, started at the bias.
-void Pixel(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)[4], float* sums) {
+template <class Sum>
+void Pixel(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)[4], Sum* sums) {
   const int64_t group_in = layer.in_channels / layer.groups;
   const float* weights = args.packed + layer.out_channels;
   const ConstView& src = args.src;
   int64_t begin[3];
   for (int a = 0; a < 3; ++a) begin[a] = out[a + 1] * layer.stride[a] - args.pad[a];
-  for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = args.packed[co];
+  for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = static_cast<Sum>(args.packed[co]);
   for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
     const int64_t d = begin[0] + kd * layer.dilation[0];
     if (d < 0 || d >= src.dims[kD]) continue;
@@ -67,7 +72,9 @@ void Pixel(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)[4]
   }
 }
 
-void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* sums) {
+template <class Sum>
+void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
+  Sum* const sums = reinterpret_cast<Sum*>(scratch);
   const View& dst = args.dst;
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
     int64_t at[4] = {unit / dst.dims[kH] / dst.dims[kD], unit / dst.dims[kH] % dst.dims[kD], unit % dst.dims[kH], 0};
@@ -80,19 +87,26 @@ void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64
       }
       Pixel(layer, args, at, sums);
       for (int64_t co = 0; co < layer.out_channels; ++co) {
-        float value = sums[co];
-        if (layer.has_residual) value += args.residual.data[residual_offset + co];
-        dst.data[offset + co] = ApplyUnary(layer.act, value);
+        Sum value = sums[co];
+        if (layer.has_residual) value += static_cast<Sum>(args.residual.data[residual_offset + co]);
+        dst.data[offset + co] = ApplyUnary(layer.act, static_cast<float>(value));
       }
     }
   }
 }
 
 constexpr ConvKernel kRows[] = {
-    {{{Isa::kReference, "conv/reference", Accepts, Units, ScratchFloats, Run}, PackedFloats, Pack}},
+    {{{Isa::kReference, "conv/reference", Accepts, Units, ScratchFloats<float>, Run<float>}, PackedFloats, Pack}},
 };
 
+constexpr ConvKernel kDoubleSums = {
+    {{Isa::kReference, "conv/reference/double", Accepts, Units, ScratchFloats<double>, Run<double>},
+     PackedFloats,
+     Pack}};
+
 }  // namespace
+
+const ConvKernel& ConvKernelOfDoubles() { return kDoubleSums; }
 
 std::span<const ConvKernel> ReferenceConvKernels() { return kRows; }
 

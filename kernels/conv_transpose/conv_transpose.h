@@ -17,6 +17,7 @@ namespace fovea::kernels {
 struct ConvTransposeLayer : ConvLayer {};
 using ConvTransposeKernel = PackedKernel<ConvTransposeLayer, ConvArgs>;
 std::span<const ConvTransposeKernel> ConvTransposeKernels();
+const ConvTransposeKernel& ConvTransposeKernelOfDoubles();  // as ConvKernelOfDoubles
 
 }  // namespace fovea::kernels
 

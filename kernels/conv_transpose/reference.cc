@@ -11,7 +11,10 @@ int64_t Units(const ConvTransposeLayer&, const ConvArgs& args) {
 }
 
 // The sums of one pixel.
-int64_t ScratchFloats(const ConvTransposeLayer& layer, const ConvArgs&) { return layer.out_channels; }
+template <class Sum>
+int64_t ScratchFloats(const ConvTransposeLayer& layer, const ConvArgs&) {
+  return layer.out_channels * static_cast<int64_t>(sizeof(Sum) / sizeof(float));
+}
 
 // Bias, then the weights as they come.
 int64_t PackedFloats(const ConvTransposeLayer& layer) {
@@ -34,27 +37,29 @@ bool SourceOf(const ConvTransposeLayer& layer, const ConvArgs& args, int a, int6
 }
 
 // Adds one tap's channels, in order, to the sums of all outputs, which are innermost as their weights are neighbours.
-void AddTap(const ConvTransposeLayer& layer, const float* pixel, const float* weights, float* sums) {
+template <class Sum>
+void AddTap(const ConvTransposeLayer& layer, const float* pixel, const float* weights, Sum* sums) {
   const int64_t group_in = layer.in_channels / layer.groups;
   const int64_t group_out = layer.out_channels / layer.groups;
   for (int64_t ci = 0; ci < group_in; ++ci, weights += layer.out_channels) {
     for (int64_t group = 0; group < layer.groups; ++group) {
-      const float x = pixel[group * group_in + ci];
+      const Sum x = pixel[group * group_in + ci];
       const int64_t end = (group + 1) * group_out;
-      for (int64_t co = group * group_out; co < end; ++co) sums[co] += x * weights[co];
+      for (int64_t co = group * group_out; co < end; ++co) sums[co] += x * static_cast<Sum>(weights[co]);
     }
   }
 }
 
 // One pixel: every sum is one chain in the order kd, kh, kw, ci, started at the bias.
-void Pixel(const ConvTransposeLayer& layer, const ConvArgs& args, const int64_t (&out)[4], float* sums) {
+template <class Sum>
+void Pixel(const ConvTransposeLayer& layer, const ConvArgs& args, const int64_t (&out)[4], Sum* sums) {
   const int64_t group_in = layer.in_channels / layer.groups;
   const float* weights = args.packed + layer.out_channels;
   const ConstView& src = args.src;
   int64_t d = 0;
   int64_t h = 0;
   int64_t w = 0;
-  for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = args.packed[co];
+  for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = static_cast<Sum>(args.packed[co]);
   for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
     if (!SourceOf(layer, args, 0, out[kD], kd, &d)) continue;
     for (int64_t kh = 0; kh < layer.kernel[1]; ++kh) {
@@ -70,7 +75,9 @@ void Pixel(const ConvTransposeLayer& layer, const ConvArgs& args, const int64_t 
   }
 }
 
-void Run(const ConvTransposeLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* sums) {
+template <class Sum>
+void Run(const ConvTransposeLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
+  Sum* const sums = reinterpret_cast<Sum*>(scratch);
   const View& dst = args.dst;
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
     int64_t at[4] = {unit / dst.dims[kH] / dst.dims[kD], unit / dst.dims[kH] % dst.dims[kD], unit % dst.dims[kH], 0};
@@ -78,16 +85,26 @@ void Run(const ConvTransposeLayer& layer, const ConvArgs& args, int64_t unit_beg
       int64_t offset = 0;
       for (int a = 0; a < 4; ++a) offset += at[a] * dst.strides[a];
       Pixel(layer, args, at, sums);
-      for (int64_t co = 0; co < layer.out_channels; ++co) dst.data[offset + co] = ApplyUnary(layer.act, sums[co]);
+      for (int64_t co = 0; co < layer.out_channels; ++co)
+        dst.data[offset + co] = ApplyUnary(layer.act, static_cast<float>(sums[co]));
     }
   }
 }
 
 constexpr ConvTransposeKernel kRows[] = {
-    {{Isa::kReference, "conv_transpose/reference", Accepts, Units, ScratchFloats, Run}, PackedFloats, Pack},
+    {{Isa::kReference, "conv_transpose/reference", Accepts, Units, ScratchFloats<float>, Run<float>},
+     PackedFloats,
+     Pack},
 };
 
+constexpr ConvTransposeKernel kDoubleSums = {
+    {Isa::kReference, "conv_transpose/reference/double", Accepts, Units, ScratchFloats<double>, Run<double>},
+    PackedFloats,
+    Pack};
+
 }  // namespace
+
+const ConvTransposeKernel& ConvTransposeKernelOfDoubles() { return kDoubleSums; }
 
 std::span<const ConvTransposeKernel> ReferenceConvTransposeKernels() { return kRows; }
 

@@ -1,9 +1,9 @@
 #include "runtime/include/fovea/session.h"
 
-#include <algorithm>
-
+#include "runtime/api/cap.h"
 #include "runtime/api/ports.h"
 #include "runtime/exec/runner.h"
+#include "runtime/exec/tracer.h"
 
 namespace fovea {
 
@@ -11,21 +11,6 @@ struct Session::Impl {
   std::vector<std::vector<int64_t>> input_dims, output_dims;
   std::unique_ptr<exec::Runner> runner;
 };
-
-namespace {
-
-Result<kernels::Isa> CapFromOptions(const SessionOptions& options) {
-  kernels::Isa cap = kernels::BestIsa();
-  if (options.isa.empty()) return cap;
-  kernels::Isa wanted;
-  if (!kernels::ParseIsa(options.isa.c_str(), &wanted)) {
-    return InvalidArgument("no instruction set is called '" + options.isa +
-                           "'; there are reference, sse4, neon, avx2 and avx512");
-  }
-  return std::min(cap, wanted);
-}
-
-}  // namespace
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
@@ -38,7 +23,7 @@ Result<Session> Session::Create(const Model& model, const std::vector<std::vecto
   for (int64_t tile : options.tile) {
     if (tile < 0) return InvalidArgument("tile sizes must not be negative");
   }
-  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, CapFromOptions(options));
+  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
   const Graph& graph = model.file()->graph();
   FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
   FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, shape_values));
@@ -73,6 +58,13 @@ void Session::SetProgress(std::function<void(int64_t, int64_t)> progress) {
   impl_->runner->hooks.progress = std::move(progress);
 }
 void Session::EnableProfile(bool on) { impl_->runner->hooks.profile = on; }
+void Session::EnableTrace(size_t most_events) {
+  impl_->runner->hooks.tracer = std::make_shared<exec::Tracer>(report().threads, most_events);
+}
+std::vector<TraceEvent> Session::Trace() const {
+  const auto& tracer = impl_->runner->hooks.tracer;
+  return tracer == nullptr ? std::vector<TraceEvent>() : tracer->Events();
+}
 std::vector<StepProfile> Session::Profile() const { return impl_->runner->Profile(); }
 
 }  // namespace fovea

@@ -4,6 +4,7 @@
 
 #include "runtime/exec/fast.h"
 #include "runtime/exec/rectangles.h"
+#include "runtime/exec/tracer.h"
 #include "runtime/plan/bands.h"
 
 namespace fovea::exec {
@@ -51,6 +52,7 @@ bool FastRunner::RunCall(size_t n, int64_t work) {
     return false;
   }
   return Parallel(tasks, [&](int64_t task, int thread) {
+    const TracedTask traced(hooks.tracer.get(), n, thread);
     call_.Run(units * task / tasks, units * (task + 1) / tasks,
               reinterpret_cast<float*>(scratch + static_cast<uint64_t>(thread) * bytes));
   });
@@ -61,6 +63,7 @@ bool FastRunner::RunNode(size_t n) {
   const plan::ResolvedNode& node = op.node();
   const size_t value = static_cast<size_t>(node.node->output);
   if (plan_.constant[value] || plan::IsEmpty(state_.regions[value], node.out.size())) return true;
+  const TracedStep traced(hooks.tracer.get(), n);
   const Clock::time_point start = hooks.profile ? Clock::now() : Clock::time_point();
   const Operand out = Held(node.node->output);
   int64_t read = 0;
@@ -220,6 +223,7 @@ Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* co
     return Run(source, sink);
   }
   stop_ = false;
+  if (hooks.tracer != nullptr) hooks.tracer->Begin();
   for (StepProfile& step : profile_) step.ms = 0;
   for (size_t i = 0; i < inputs.size(); ++i) ports_[0][i] = const_cast<float*>(inputs[i]);
   for (size_t o = 0; o < outputs.size(); ++o) ports_[1][o] = outputs[o];
@@ -231,6 +235,7 @@ Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* co
 Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
   if (!plan_.has_tile_buffers() && tile_buffers_.bytes() == 0) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
   stop_ = false;
+  if (hooks.tracer != nullptr) hooks.tracer->Begin();
   for (StepProfile& step : profile_) step.ms = 0;
   for (size_t side = 0; side < 2; ++side) ports_[side] = tile_ports_[side];
   const TileIndex& count = plan_.grid.count;

@@ -14,10 +14,13 @@
 
 namespace fovea::exec {
 
+class Tracer;
+
 struct Hooks {
   std::function<bool()> cancelled;
   std::function<void(int64_t, int64_t)> progress;
   bool profile = false;
+  std::shared_ptr<Tracer> tracer;  // null: nobody asks when each step and task ran
 };
 
 class Runner {

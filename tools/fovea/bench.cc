@@ -2,18 +2,45 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "formats/image/npy.h"
 #include "tools/cli/program.h"
 #include "tools/cli/seeded.h"
+#include "tools/fovea/bench_report.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 
 namespace fovea::cli {
 namespace {
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+// Inputs and outputs of a session, with the pointers that Run takes.
+struct Tensors {
+  std::vector<std::vector<float>> inputs, outputs;
+  std::vector<const float*> in;
+  std::vector<float*> out;
+
+  void Point() {
+    for (auto& tensor : inputs) in.push_back(tensor.data());
+    for (auto& tensor : outputs) out.push_back(tensor.data());
+  }
+};
+
+// Stored order: seeded noise, or what the NPY file holds for a model of one input.
+Result<std::vector<std::vector<float>>> MakeInputs(const std::vector<std::vector<int64_t>>& dims,
+                                                   const std::string& path) {
+  std::vector<std::vector<float>> inputs;
+  if (path.empty()) {
+    for (const auto& d : dims) inputs.push_back(SeededInput(ElementCount(d)));
+    return inputs;
+  }
+  FOVEA_ASSIGN_OR_RETURN(const formats::NpyArray array, formats::ReadNpy(path));
+  std::vector<float> values = formats::ToFloatVector(array);
+  if (dims.size() != 1 || values.size() != ElementCount(dims[0])) {
+    return InvalidArgument(path + ": has " + std::to_string(values.size()) + " numbers; the model wants " +
+                           (dims.size() == 1 ? std::to_string(ElementCount(dims[0])) + " at this --size"
+                                             : std::to_string(dims.size()) + " inputs, which --input can't give"));
+  }
+  inputs.push_back(std::move(values));
+  return inputs;
 }
 
 }  // namespace
@@ -25,14 +52,22 @@ int BenchCommand(const std::vector<std::string>& words) {
   std::vector<std::string> free;
   std::string size_text;
   int64_t repeat = 5;
-  bool json = false, profile = false;
+  bool json = false, profile = false, accuracy = false;
+  std::string trace, input;
+  double tolerance = 5e-5;
   uint64_t memory = 0;
   ExecutionOptions execution;
   args.Text("--size", &size_text, "[D]xHxW", "image size (default: a small one)");
   execution.Declare(&args);
   args.Integer("--repeat", &repeat, 1, 100000, "K", "runs that count (default 5)");
   args.Bytes("--memory", &memory, "BYTES", "budget for weights, intermediate tensors and tile buffers");
-  args.Flag("--profile", &profile, "also a table of the layers");
+  args.Flag("--profile", &profile, "also a table of the layers, medians of K further runs, beside the FMA peak");
+  args.Text("--trace", &trace, "FILE.json", "also one run's steps, and each thread's tasks, as a Chrome trace");
+  args.Flag("--accuracy", &accuracy,
+            "no timing: each layer's largest error against sums in float64, over its output's range, and the whole "
+            "network's; exit code 1 beyond --tolerance. Slow");
+  args.Number("--tolerance", &tolerance, "T", "of --accuracy (default 5e-5)");
+  args.Text("--input", &input, "FILE.npy", "numbers to run on, in the model's stored axis order, instead of noise");
   args.Flag("--json", &json, "print one JSON object");
   args.Positional("MODEL", &free, 1, 1);
   bool help = false;
@@ -55,22 +90,33 @@ int BenchCommand(const std::vector<std::string>& words) {
     if (!chosen.ok()) return Fail("fovea bench", chosen.status());
     sizes = *chosen;
   }
+  if (accuracy) {
+    const auto inputs = MakeInputs(sizes, input);
+    if (!inputs.ok()) return Fail("fovea bench", inputs.status());
+    std::vector<const float*> in;
+    for (const auto& tensor : *inputs) in.push_back(tensor.data());
+    const auto report = MeasureAccuracy(*model, sizes, *options, in, Interrupted);
+    if (!report.ok()) return Fail("fovea bench", report.status());
+    nlohmann::ordered_json object = {{"model", free[0]}, {"input_dims", sizes}};
+    const bool good = TellAccuracy(*report, tolerance, json ? &object : nullptr);
+    if (json) std::printf("%s\n", object.dump(2).c_str());
+    return good ? kDone : kCheckFailed;
+  }
   auto session = Session::Create(*model, sizes, *options);
   if (!session.ok()) return Fail("fovea bench", session.status());
   const double load_ms = 1e3 * (Seconds() - load_start);
   session->SetCancel(Interrupted);
 
-  std::vector<std::vector<float>> inputs, outputs;
-  std::vector<const float*> in;
-  std::vector<float*> out;
-  for (const auto& d : session->input_dims()) inputs.push_back(SeededInput(ElementCount(d)));
-  for (const auto& d : session->output_dims()) outputs.emplace_back(ElementCount(d));
-  for (auto& tensor : inputs) in.push_back(tensor.data());
-  for (auto& tensor : outputs) out.push_back(tensor.data());
+  Tensors tensors;
+  auto inputs = MakeInputs(session->input_dims(), input);
+  if (!inputs.ok()) return Fail("fovea bench", inputs.status());
+  tensors.inputs = *std::move(inputs);
+  for (const auto& d : session->output_dims()) tensors.outputs.emplace_back(ElementCount(d));
+  tensors.Point();
   std::vector<double> ms;
   for (int64_t i = -1; i < repeat; ++i) {
     const double start = Seconds();
-    const Status status = session->Run(in, out);
+    const Status status = session->Run(tensors.in, tensors.out);
     if (!status.ok()) return Fail("fovea bench", status);
     if (i >= 0) ms.push_back(1e3 * (Seconds() - start));
   }
@@ -93,20 +139,22 @@ int BenchCommand(const std::vector<std::string>& words) {
                                    {"tiles", report.tiles},
                                    {"planned_bytes", report.total_bytes()}};
   if (!report.weight_cache.empty()) result["weight_cache"] = report.weight_cache;
-  std::vector<StepProfile> steps;
+  std::vector<LayerTime> layers;
+  double peak = 0;
   if (profile) {
-    session->EnableProfile(true);
-    const Status status = session->Run(in, out);
-    if (!status.ok()) return Fail("fovea bench", status);
-    steps = session->Profile();
-    for (const StepProfile& step : steps) {
-      result["profile"].push_back({{"node", step.node},
-                                   {"kind", step.kind},
-                                   {"kernel", step.kernel},
-                                   {"ms", step.ms},
-                                   {"multiply_adds", step.multiply_adds},
-                                   {"bytes_moved", step.bytes_moved}});
-    }
+    const auto measured = FmaPeakGflops(report.isa, report.threads);
+    if (!measured.ok()) return Fail("fovea bench", measured.status());
+    peak = *measured;
+    auto profiled = ProfileLayers(&*session, tensors.in, tensors.out, repeat, peak);
+    if (!profiled.ok()) return Fail("fovea bench", profiled.status());
+    layers = *std::move(profiled);
+    result["fma_peak_gflops"] = peak;
+    result["profile"] = LayersAsJson(layers);
+  }
+  if (!trace.empty()) {
+    const Status written = WriteTrace(&*session, tensors.in, tensors.out, trace);
+    if (!written.ok()) return Fail("fovea bench", written);
+    result["trace"] = trace;
   }
   if (json) {
     std::printf("%s\n", result.dump(2).c_str());
@@ -117,17 +165,7 @@ int BenchCommand(const std::vector<std::string>& words) {
       min_ms, median_ms, static_cast<int>(repeat), report.threads, report.threads == 1 ? "" : "s", report.isa.c_str(),
       gflop, gflop / (1e-3 * median_ms), load_ms, HumanBytes(PeakResidentBytes()).c_str());
   if (!report.weight_cache.empty()) std::printf("packed weights: %s\n", report.weight_cache.c_str());
-  if (profile) {
-    std::printf("%9s %6s %9s %8s  %-14s %-34s %s\n", "ms", "%", "GFLOP/s", "GB/s", "operator", "kernel", "node");
-    double total = 0;
-    for (const StepProfile& step : steps) total += step.ms;
-    for (const StepProfile& step : steps) {
-      const double s = 1e-3 * std::max(step.ms, 1e-9);
-      std::printf("%9.3f %6.1f %9.1f %8.1f  %-14s %-34s %s\n", step.ms, 100 * step.ms / total,
-                  2e-9 * static_cast<double>(step.multiply_adds) / s, 1e-9 * static_cast<double>(step.bytes_moved) / s,
-                  step.kind.c_str(), step.kernel.c_str(), step.node.c_str());
-    }
-  }
+  if (profile) PrintLayers(layers, peak);
   return kDone;
 }
 

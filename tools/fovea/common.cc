@@ -1,5 +1,6 @@
 #include "tools/fovea/common.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -58,6 +59,12 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   options.cache_directory = cache;
   options.executor = executor == "reference" ? Executor::kReference : Executor::kFast;
   return options;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
 Status CheckIsaEnvironment() {

@@ -23,6 +23,9 @@ struct ExecutionOptions {
   Result<SessionOptions> ToSession() const;
 };
 
+// Of at least one number.
+double Median(std::vector<double> values);
+
 // Reads FOVEA_ISA as the runtime will, and refuses a word it would ignore.
 Status CheckIsaEnvironment();
 

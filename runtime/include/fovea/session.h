@@ -108,6 +108,13 @@ struct StepProfile {
   int64_t multiply_adds = 0, bytes_moved = 0;
 };
 
+// When a step, or one task of it on one thread, ran. A step that runs in bands or tiles has an event for each.
+struct TraceEvent {
+  int step = 0;                     // index in Profile()
+  int thread = -1;                  // -1: the whole step; the caller's thread is 0
+  double begin_ms = 0, end_ms = 0;  // from the begin of the last Run
+};
+
 class Session {
  public:
   // input_dims: stored order, one an input. shape_values: values of the inputs whose spec says is_shape (others empty);
@@ -137,6 +144,11 @@ class Session {
 
   void EnableProfile(bool on);
   std::vector<StepProfile> Profile() const;
+
+  // Notes when each task ran (fast executor). Memory for `most_events` a thread is taken here; what comes later is not
+  // noted.
+  void EnableTrace(size_t most_events = 1 << 16);
+  std::vector<TraceEvent> Trace() const;  // of the last Run, by begin
 
  private:
   struct Impl;

@@ -1,0 +1,56 @@
+#include "runtime/include/fovea/measure.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "runtime/api/cap.h"
+#include "runtime/api/ports.h"
+#include "runtime/exec/accuracy.h"
+#include "runtime/exec/thread_pool.h"
+
+namespace fovea {
+
+Result<double> FmaPeakGflops(const std::string& isa, int threads) {
+  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(isa));
+  exec::ThreadPool pool(threads);
+  struct Work {
+    kernels::Isa isa;
+    std::atomic<double> flops{0};
+  };
+  double best = 0;
+  for (int i = 0; i < 12; ++i) {
+    Work work{cap, {}};
+    const auto start = std::chrono::steady_clock::now();
+    pool.Run(
+        pool.threads(),
+        [](void* context, int64_t, int) {
+          Work& w = *static_cast<Work*>(context);
+          w.flops.fetch_add(kernels::MultiplyAddsInRegisters(w.isa, 1'000'000));
+        },
+        &work);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::max(best, 1e-9 * work.flops / seconds);
+  }
+  return best;
+}
+
+Result<AccuracyReport> MeasureAccuracy(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
+                                       const SessionOptions& options, std::span<const float* const> inputs,
+                                       const std::function<bool()>& cancelled) {
+  FOVEA_ASSIGN_OR_RETURN(Session session, Session::Create(model, input_dims, options));
+  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
+  FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(model.file()->graph(), input_dims, {}));
+  if (cancelled) session.SetCancel(cancelled);
+  std::vector<std::vector<float>> results;
+  std::vector<float*> pointers;
+  for (const auto& dims : session.output_dims()) {
+    pointers.push_back(results.emplace_back(static_cast<size_t>(plan::Elements(dims))).data());
+  }
+  FOVEA_RETURN_IF_ERROR(session.Run(inputs, pointers));
+  exec::ThreadPool pool(options.threads);
+  return exec::CompareWithDouble({*model.file(), resolved, cap, options.exact_convolution, pool, cancelled}, inputs,
+                                 pointers);
+}
+
+}  // namespace fovea
