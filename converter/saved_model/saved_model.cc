@@ -15,6 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kGraphFile = "saved_model.pb";
+constexpr const char* kNoModel =
+    "there is no saved_model.pb in it (for other models name their file: .onnx, .h5, .pb or model.json)";
 constexpr uint64_t kMaxInnerZipBytes = uint64_t{4} << 30;
 
 bool EndsWith(const std::string& text, const std::string& end) {
@@ -31,7 +33,7 @@ Result<std::string> FindModel(const FileTree& tree) {
       folders.push_back(file.substr(0, file.size() - std::string(kGraphFile).size()));
     }
   }
-  if (folders.empty()) return NotFound("there is no saved_model.pb in it");
+  if (folders.empty()) return NotFound(kNoModel);
   if (folders.size() == 1) return folders[0];
   std::string list;
   for (size_t i = 0; i < std::min<size_t>(folders.size(), 10); ++i) list += (i > 0 ? ", " : "") + folders[i];
@@ -50,7 +52,7 @@ Result<std::unique_ptr<FileTree>> OpenInner(FileTree* outer) {
     if (found != nullptr) return InvalidArgument("it holds several zips with models");
     found = std::move(inner);
   }
-  if (found == nullptr) return NotFound("there is no saved_model.pb in it");
+  if (found == nullptr) return NotFound(kNoModel);
   return found;
 }
 

@@ -227,11 +227,37 @@ Status Args::Parse(const std::vector<std::string>& words, bool* help) {
   return OkStatus();
 }
 
+namespace {
+
+constexpr size_t kHelpWidth = 100;
+
+// Words of `text` from column `column` on, wrapped under column `indent`.
+void Wrap(const std::string& text, size_t column, size_t indent, std::ostringstream* out) {
+  std::istringstream words(text);
+  bool first = true;
+  for (std::string word; words >> word; first = false) {
+    if (!first && column + word.size() + 1 > kHelpWidth) {
+      *out << "\n" << std::string(indent, ' ');
+      column = indent;
+    } else if (!first) {
+      *out << " ";
+      ++column;
+    }
+    *out << word;
+    column += word.size();
+  }
+  *out << "\n";
+}
+
+}  // namespace
+
 std::string Args::Help() const {
   std::ostringstream out;
-  out << "usage: " << program_ << " " << usage_ << "\n\n" << about_ << "\n\noptions:\n";
+  out << "usage: " << program_ << " " << usage_ << "\n\n";
+  Wrap(about_, 0, 0, &out);
+  out << "\noptions:\n";
   auto line = [&out](const std::string& left, const std::string& right) {
-    constexpr size_t kColumn = 30, kWidth = 100;
+    constexpr size_t kColumn = 30;
     out << "  " << left;
     size_t column = left.size() + 2;
     if (column + 1 >= kColumn) {
@@ -239,21 +265,7 @@ std::string Args::Help() const {
       column = 0;
     }
     out << std::string(kColumn - column, ' ');
-    column = kColumn;
-    std::istringstream words(right);
-    bool first = true;
-    for (std::string word; words >> word; first = false) {
-      if (!first && column + word.size() + 1 > kWidth) {
-        out << "\n" << std::string(kColumn, ' ');
-        column = kColumn;
-      } else if (!first) {
-        out << " ";
-        ++column;
-      }
-      out << word;
-      column += word.size();
-    }
-    out << "\n";
+    Wrap(right, kColumn, kColumn, &out);
   };
   for (const Option& option : options_) {
     std::string left;
