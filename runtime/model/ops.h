@@ -309,12 +309,11 @@ struct DropoutParams {
 };
 
 // In the order of OpKind: alternative i belongs to OpKind(i + 1).
-using OpParams =
-    std::variant<ConvParams, ConvTransposeParams, PoolParams, ResizeParams, PadParams, DepthToSpaceParams,
-                 SpaceToDepthParams, ConcatParams, SliceParams, TransposeParams, ReshapeParams, ExpandParams,
-                 TileParams, GatherParams, UnaryParams, BinaryParams, SelectParams, SoftmaxParams, ReduceParams,
-                 ArgReduceParams, GroupNormParams, LayerNormParams, LrnParams, MatMulParams, CastParams, DimsParams,
-                 DropoutParams>;
+using OpParams = std::variant<ConvParams, ConvTransposeParams, PoolParams, ResizeParams, PadParams, DepthToSpaceParams,
+                              SpaceToDepthParams, ConcatParams, SliceParams, TransposeParams, ReshapeParams,
+                              ExpandParams, TileParams, GatherParams, UnaryParams, BinaryParams, SelectParams,
+                              SoftmaxParams, ReduceParams, ArgReduceParams, GroupNormParams, LayerNormParams, LrnParams,
+                              MatMulParams, CastParams, DimsParams, DropoutParams>;
 inline OpKind KindOf(const OpParams& p) { return static_cast<OpKind>(p.index() + 1); }
 
 // Neutral parameters. kUnsupported: a number that is no operator of this version.
