@@ -32,9 +32,10 @@ Result<Session> Session::Create(const Model& model, const std::vector<std::vecto
   for (const Port& port : graph.outputs) {
     impl->output_dims.push_back(resolved.dims[static_cast<size_t>(port.value)]);
   }
+  const auto create = options.executor == Executor::kXnnpack ? exec::CreateXnnpackRunner : exec::CreateFastRunner;
   auto runner = options.executor == Executor::kReference
                     ? exec::CreateReferenceRunner(model.file(), std::move(resolved), options)
-                    : exec::CreateFastRunner(model.file(), std::move(resolved), options, cap);
+                    : create(model.file(), std::move(resolved), options, cap);
   if (!runner.ok()) return runner.status();
   impl->runner = *std::move(runner);
   return Session(std::move(impl));

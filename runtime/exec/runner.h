@@ -1,4 +1,4 @@
-// Runner: what a Session holds, one of the two executors.
+// Runner: what a Session holds, one of the executors.
 #ifndef FOVEA_RUNTIME_EXEC_RUNNER_H_
 #define FOVEA_RUNTIME_EXEC_RUNNER_H_
 
@@ -58,6 +58,9 @@ TensorRegion WholeTensor(const plan::Dims& dims);
 
 Result<std::unique_ptr<Runner>> CreateReferenceRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
                                                       const SessionOptions& options);
+// xnnpack/runner.cc, or xnnpack/absent.cc in builds without FOVEA_XNNPACK: kUnsupported, with how to get it.
+Result<std::unique_ptr<Runner>> CreateXnnpackRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
+                                                    const SessionOptions& options, kernels::Isa cap);
 Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
                                                  const SessionOptions& options, kernels::Isa cap);
 

@@ -28,6 +28,8 @@ ONLY = {
     "pugixml": ("formats/", "tests/", "bench/"),
     "google/protobuf": ("converter/", "tests/", "bench/"),
     "Eigen/": ("converter/", "tests/", "bench/"),
+    "xnnpack": ("runtime/exec/xnnpack/", "bench/"),
+    "pthreadpool": ("runtime/exec/xnnpack/", "bench/"),
     "xxhash": ("runtime/model/", "runtime/exec/weight_cache", "tests/"),
 }
 NOBODY = ("tests/", "bench/", "tools/")  # may be included from tests/ and bench/ (and tools/ by itself) alone

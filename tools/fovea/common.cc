@@ -40,6 +40,8 @@ void ExecutionOptions::Declare(Args* args) {
              "run the network depth-first, so many rows (3-D: planes) at a time: a number, none, or auto (default)");
   args->Text("--cache", &cache, "DIR",
              "keep packed weights in this folder: the next load of the model maps them; its files may be deleted");
+  args->Text("--provider", &provider, "NAME",
+             "whose kernels: fovea (default), or xnnpack as a second opinion on 2-D networks, whole images only");
 }
 
 Result<SessionOptions> ExecutionOptions::ToSession() const {
@@ -47,6 +49,8 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   if (!isa.empty()) FOVEA_RETURN_IF_ERROR(CheckWord("--isa", isa, kIsas));
   FOVEA_RETURN_IF_ERROR(CheckWord("--precision", precision, {"f32"}));
   FOVEA_RETURN_IF_ERROR(CheckWord("--executor", executor, {"fast", "reference"}));
+  FOVEA_RETURN_IF_ERROR(CheckWord("--provider", provider, {"fovea", "xnnpack"}));
+  if (provider != "fovea" && executor != "fast") return InvalidArgument("--provider and --executor can't be combined");
   SessionOptions options;
   options.threads = threads > 0 ? static_cast<int>(threads) : AvailableThreads();
   options.isa = isa;
@@ -57,7 +61,9 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
     FOVEA_ASSIGN_OR_RETURN(options.band_rows, ParseCount("--bands", bands));
   }
   options.cache_directory = cache;
-  options.executor = executor == "reference" ? Executor::kReference : Executor::kFast;
+  options.executor = provider == "xnnpack"     ? Executor::kXnnpack
+                     : executor == "reference" ? Executor::kReference
+                                               : Executor::kFast;
   return options;
 }
 

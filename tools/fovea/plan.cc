@@ -50,6 +50,7 @@ int PlanCommand(const std::vector<std::string>& words) {
                                         {"packed_weight_bytes", r.packed_weight_bytes},
                                         {"arena_bytes", r.arena_bytes},
                                         {"tile_buffer_bytes", r.tile_buffer_bytes},
+                                        {"provider_bytes", r.provider_bytes},
                                         {"total_bytes", r.total_bytes()},
                                         {"gflop", 2e-9 * static_cast<double>(r.multiply_adds)},
                                         {"threads", r.threads},
@@ -65,10 +66,11 @@ int PlanCommand(const std::vector<std::string>& words) {
                 static_cast<long long>(r.tile_size[0]), static_cast<long long>(r.tile_size[1]),
                 static_cast<long long>(r.tile_size[2]));
   }
-  std::printf(
-      "\nweights          %s\npacked weights   %s\narena            %s\ntile buffers     %s\ntotal            %s\n",
-      HumanBytes(r.weight_bytes).c_str(), HumanBytes(r.packed_weight_bytes).c_str(), HumanBytes(r.arena_bytes).c_str(),
-      HumanBytes(r.tile_buffer_bytes).c_str(), HumanBytes(r.total_bytes()).c_str());
+  std::printf("\nweights          %s\npacked weights   %s\narena            %s\ntile buffers     %s\n",
+              HumanBytes(r.weight_bytes).c_str(), HumanBytes(r.packed_weight_bytes).c_str(),
+              HumanBytes(r.arena_bytes).c_str(), HumanBytes(r.tile_buffer_bytes).c_str());
+  if (r.provider_bytes > 0) std::printf("inside XNNPACK   %s\n", HumanBytes(r.provider_bytes).c_str());
+  std::printf("total            %s\n", HumanBytes(r.total_bytes()).c_str());
   std::printf("arithmetic       %.3f GFLOP, %s, %d threads\n", 2e-9 * static_cast<double>(r.multiply_adds),
               r.isa.c_str(), r.threads);
   return kDone;

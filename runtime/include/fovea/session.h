@@ -40,6 +40,7 @@ struct ParallelFor {
 enum class Executor : uint8_t {
   kFast,       // picked kernels, placement, tiles, threads
   kReference,  // reference kernels, whole image, one thread: the definition of the right answer
+  kXnnpack,    // XNNPACK's operators, whole 2-D image; kUnsupported in builds without FOVEA_XNNPACK
 };
 
 struct SessionOptions {
@@ -73,12 +74,16 @@ struct PlanReport {
   uint64_t packed_weight_bytes = 0;
   uint64_t arena_bytes = 0;        // intermediate tensors and scratch
   uint64_t tile_buffer_bytes = 0;  // inputs and outputs of one tile when tiled, of the whole image when streaming
-  uint64_t total_bytes() const { return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes; }
+  uint64_t provider_bytes = 0;     // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
+  uint64_t total_bytes() const {
+    return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + provider_bytes;
+  }
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
   int64_t bands = 1;                 // of a tile, in the part of the network with most of them
   int64_t multiply_adds = 0;         // of one whole image, recomputed halos not counted
-  std::string strategy;              // "whole image", "bands", "tiles" or "tiles in bands"
+  // "whole image", "bands", "tiles", "tiles in bands" or "whole image through XNNPACK"
+  std::string strategy;
   std::string isa;
   int threads = 1;
   std::string weight_cache;  // with cache_directory: "read", "written", or why it could not be written
