@@ -1,26 +1,14 @@
-// One image file through a network: open, match, run sample by sample, write.
+// One image file through a network: open, match, fit, run sample by sample, write, report.
 #ifndef FOVEA_TOOLS_FOVEA_RUN_FILE_H_
 #define FOVEA_TOOLS_FOVEA_RUN_FILE_H_
 
+#include <nlohmann/json.hpp>
 #include <string>
 
-#include "formats/image/image.h"
-#include "runtime/include/fovea/process.h"
-#include "tools/fovea/common.h"
+#include "runtime/include/fovea/model.h"
+#include "tools/fovea/run_options.h"
 
 namespace fovea::cli {
-
-struct RunOptions {
-  SessionOptions session;
-  uint64_t memory_bytes = 0;  // of the whole process; 0: no limit
-  NormalizationStep normalization;
-  int64_t channel = -1;
-  double threshold = 0.5;
-  bool has_threshold = false, labels = false;
-  std::string overlay;  // path of a PNG, or empty
-  formats::WriteOptions write;
-  bool progress = false;  // a line on stderr
-};
 
 // Runs `input` and writes `output` (and, for further image outputs, siblings named after them). Fills `report`
 // (predicted and measured peak, strategy, tiles, seconds, files). Nothing is left at the final names when it fails.

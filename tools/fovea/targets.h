@@ -75,6 +75,7 @@ class TeeTarget : public OutputTarget {
   Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
   const std::vector<float>& plane() const { return plane_; }
   void Stop() { keep_ = false; }
+  bool stopped() const { return !keep_; }
 
  private:
   OutputTarget* next_;

@@ -1,0 +1,27 @@
+// What the words of `fovea run` ask for, as values that its parts share.
+#ifndef FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_
+#define FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_
+
+#include <string>
+
+#include "formats/image/image.h"
+#include "runtime/include/fovea/process.h"
+#include "runtime/include/fovea/session.h"
+
+namespace fovea::cli {
+
+struct RunOptions {
+  SessionOptions session;
+  uint64_t memory_bytes = 0;  // of the whole process; 0: no limit
+  NormalizationStep normalization;
+  int64_t channel = -1;
+  double threshold = 0.5;
+  bool has_threshold = false, labels = false;
+  std::string overlay;  // path of a PNG, or empty
+  formats::WriteOptions write;
+  bool progress = false;  // a line on stderr
+};
+
+}  // namespace fovea::cli
+
+#endif  // FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_

@@ -1,0 +1,120 @@
+#include "tools/fovea/run_outputs.h"
+
+#include <filesystem>
+
+#include "formats/image/overlay.h"
+
+namespace fovea::cli {
+namespace {
+
+// "out.tif" and "prob" -> "out_prob.tif"; ".ome.tif" counts as one extension.
+std::string SiblingPath(const std::string& path, const std::string& name) {
+  const size_t slash = path.find_last_of('/');
+  size_t dot = path.rfind('.');
+  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = path.size();
+  if (dot >= 4 && path.compare(dot - 4, 4, ".ome") == 0) dot -= 4;
+  std::string safe = name;
+  for (char& c : safe) {
+    if (c == '/' || c == ':' || c == '\\') c = '_';
+  }
+  return path.substr(0, dot) + "_" + safe + path.substr(dot);
+}
+
+}  // namespace
+
+int64_t LabelPlanes(const Layout& layout, const OutputLayout& out) { return layout.network_3d ? out.axes[0].size : 1; }
+
+DType FileType(const RunOptions& options, DType label_type) {
+  return options.labels ? label_type : options.has_threshold ? DType::kUInt8 : options.write.dtype;
+}
+
+Status RunOutputs::Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
+                        DType label_type) {
+  for (size_t i = 0; i < layout_.outputs.size(); ++i) {
+    const OutputLayout& out = layout_.outputs[i];
+    const std::string path =
+        i == 0 ? output : SiblingPath(output, model_.outputs()[static_cast<size_t>(out.port)].name);
+    std::error_code error;
+    if (std::filesystem::equivalent(path, input, error)) {
+      return InvalidArgument(path + ": is the input itself; choose another name");
+    }
+    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, in, path, label_type));
+    targets_.push_back(file.target.get());
+    files_.push_back(std::move(file));
+  }
+  if (!options_.overlay.empty()) {
+    tee_ = std::make_unique<TeeTarget>(targets_[0], layout_.outputs[0].axes[1].size, layout_.outputs[0].axes[2].size);
+    targets_[0] = tee_.get();
+  }
+  return OkStatus();
+}
+
+Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const formats::ImageInfo& in,
+                                              const std::string& path, DType label_type) const {
+  formats::WriteOptions write = options_.write;
+  write.dtype = FileType(options_, label_type);
+  FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer,
+                         formats::CreateImage(path, OutputInfo(in, layout_, out), write));
+  File file;
+  file.path = path;
+  const auto threshold = static_cast<float>(options_.threshold);
+  if (options_.labels) {
+    const int64_t max_label = label_type == DType::kUInt16 ? 65535 : int64_t{1} << 24;
+    file.target = std::make_unique<LabelTarget>(std::move(writer), threshold, max_label, LabelPlanes(layout_, out),
+                                                out.channels, out.axes[1].size, out.axes[2].size);
+  } else if (options_.has_threshold) {
+    file.target = std::make_unique<MaskTarget>(std::move(writer), threshold);
+  } else {
+    file.target = std::make_unique<ValueTarget>(std::move(writer));
+  }
+  return file;
+}
+
+Status RunOutputs::Begin(const SampleIndex& sample) {
+  for (size_t i = 0; i < files_.size(); ++i) {
+    FOVEA_RETURN_IF_ERROR(files_[i].target->Begin({sample.t, sample.z, sample.c * layout_.outputs[i].channels}));
+  }
+  return OkStatus();
+}
+
+Status RunOutputs::End(ImageSource* source) {
+  for (const File& file : files_) {
+    const Status ended = file.target->End();
+    if (ended.ok()) continue;
+    const auto* labels = dynamic_cast<LabelTarget*>(file.target.get());
+    label_overflow_ = labels != nullptr && labels->overflowed();
+    return ended.Prefixed(file.path);
+  }
+  if (tee_ == nullptr || tee_->stopped()) return OkStatus();
+  tee_->Stop();
+  return WriteOverlay(tee_->plane(), source);
+}
+
+Status RunOutputs::WriteOverlay(const std::vector<float>& values, ImageSource* source) const {
+  const OutputLayout& out = layout_.outputs[0];
+  const int64_t rows = out.axes[1].size, cols = out.axes[2].size;
+  if (rows != layout_.image[1] || cols != layout_.image[2]) {
+    return Unsupported("--overlay needs an output of the image's own size");
+  }
+  std::vector<float> grey;
+  FOVEA_RETURN_IF_ERROR(source->ReadPlane(0, 0, &grey));
+  std::vector<int32_t> labels(static_cast<size_t>(rows * cols));
+  FOVEA_RETURN_IF_ERROR(formats::LabelMask(values.data(), rows, cols, static_cast<float>(options_.threshold),
+                                           formats::Connectivity::kFour, labels.data())
+                            .status());
+  return formats::WriteOverlayPng(options_.overlay, grey.data(), labels.data(), rows, cols);
+}
+
+Status RunOutputs::Finish(nlohmann::ordered_json* report) {
+  int64_t objects = 0;
+  for (const File& file : files_) {
+    FOVEA_RETURN_IF_ERROR(file.target->Finish());
+    (*report)["outputs"].push_back(file.path);
+    if (const auto* labels = dynamic_cast<LabelTarget*>(file.target.get())) objects += labels->objects();
+  }
+  if (options_.labels) (*report)["objects"] = objects;
+  if (!options_.overlay.empty()) (*report)["overlay"] = options_.overlay;
+  return OkStatus();
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,61 @@
+// The files that one run writes: one for each image output of the network, and the overlay picture.
+#ifndef FOVEA_TOOLS_FOVEA_RUN_OUTPUTS_H_
+#define FOVEA_TOOLS_FOVEA_RUN_OUTPUTS_H_
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/fovea/run_options.h"
+#include "tools/fovea/targets.h"
+
+namespace fovea::cli {
+
+// Element type of the files. label_type: with options.labels.
+DType FileType(const RunOptions& options, DType label_type);
+// Planes that are labelled together.
+int64_t LabelPlanes(const Layout& layout, const OutputLayout& out);
+
+class RunOutputs {
+ public:
+  // All are kept by reference.
+  RunOutputs(const Model* model, const RunOptions* options, const Layout* layout)
+      : model_(*model), options_(*options), layout_(*layout) {}
+
+  // Opens `output` and siblings for further outputs ("out_NAME.tif"). Refuses a name that is `input` itself.
+  Status Open(const std::string& input, const std::string& output, const formats::ImageInfo& in, DType label_type);
+  // Where the sink writes: one an entry of layout->outputs.
+  std::vector<OutputTarget*> targets() const { return targets_; }
+
+  // Around each sample. source: reads the sample for the overlay, made after the first one.
+  Status Begin(const SampleIndex& sample);
+  Status End(ImageSource* source);
+  // Completes the files and renames them; fills "outputs", "objects" and "overlay" of the report.
+  Status Finish(nlohmann::ordered_json* report);
+
+  // A plane had more objects than the files' type has numbers.
+  bool label_overflow() const { return label_overflow_; }
+
+ private:
+  struct File {
+    std::string path;
+    std::unique_ptr<FileTarget> target;
+  };
+
+  Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& in, const std::string& path,
+                        DType label_type) const;
+  Status WriteOverlay(const std::vector<float>& values, ImageSource* source) const;
+
+  const Model& model_;
+  const RunOptions& options_;
+  const Layout& layout_;
+  std::vector<File> files_;
+  std::unique_ptr<TeeTarget> tee_;  // keeps the first plane for the overlay, until it is drawn
+  std::vector<OutputTarget*> targets_;
+  bool label_overflow_ = false;
+};
+
+}  // namespace fovea::cli
+
+#endif  // FOVEA_TOOLS_FOVEA_RUN_OUTPUTS_H_
