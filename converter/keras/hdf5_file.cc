@@ -8,6 +8,8 @@
 
 namespace fovea::converter::keras {
 
+using archive::OpenFile;
+
 namespace {
 
 constexpr uint64_t kMaxTexts = 1 << 20;

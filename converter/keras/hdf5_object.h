@@ -10,9 +10,11 @@
 #include <string_view>
 #include <vector>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 
 namespace fovea::converter::keras {
+
+using archive::ByteSource;
 
 // Addresses and lengths have 8 bytes in every file that h5py writes; others are refused when the file is opened.
 inline constexpr uint64_t kUndefinedAddress = ~uint64_t{0};

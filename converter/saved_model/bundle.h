@@ -12,12 +12,15 @@
 #include <string>
 #include <vector>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 #include "converter/saved_model/slice.h"
 #include "converter/saved_model/tensorflow.pb.h"
 #include "converter/tensorflow/tf_graph.h"
 
 namespace fovea::converter {
+
+using archive::ByteSource;
+using archive::FileTree;
 
 class Bundle {
  public:

@@ -8,6 +8,8 @@
 
 namespace fovea::converter {
 
+using archive::OpenFile;
+
 namespace {
 
 constexpr unsigned char kNode = 0x0a;       // GraphDef.node and NodeDef.name: field 1, length-delimited

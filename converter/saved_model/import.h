@@ -12,11 +12,14 @@
 #include <string>
 #include <vector>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 #include "converter/convert.h"
 #include "converter/tensorflow/tf_graph.h"
 
 namespace fovea::converter {
+
+using archive::ByteSource;
+using archive::FileTree;
 
 // path: a folder with saved_model.pb, that file, or a zip; in folders and zips also one level down, and in zips also
 // inside one zip.

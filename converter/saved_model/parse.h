@@ -4,9 +4,11 @@
 
 #include <google/protobuf/message_lite.h>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 
 namespace fovea::converter {
+
+using archive::ByteSource;
 
 // kCorruptFile for what is no such message, is cut off, nests more than 100 deep or is larger than 2 GiB.
 Status ParseMessage(ByteSource* source, google::protobuf::MessageLite* message);

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "converter/archive/zip.h"
+#include "archive/zip.h"
 #include "converter/saved_model/flatten.h"
 #include "converter/saved_model/import.h"
 #include "converter/saved_model/interface.h"
@@ -9,6 +9,10 @@
 #include "converter/saved_model/variables.h"
 
 namespace fovea::converter {
+
+using archive::OpenFolder;
+using archive::OpenZip;
+using archive::OpenZipBytes;
 
 namespace {
 

@@ -1,8 +1,6 @@
 # The TensorFlow containers' sources, and the code that protoc writes from tensorflow.proto, as a target of its own: it
 # is not ours to keep free of warnings, and the tests build models with it.
 set(SAVED_MODEL_SOURCES
-  archive/folder.cc
-  archive/zip.cc
   saved_model/bundle.cc
   saved_model/crc32c.cc
   saved_model/flatten.cc
@@ -19,9 +17,6 @@ set(SAVED_MODEL_SOURCES
 )
 
 find_package(Snappy REQUIRED)
-# Not find_package(libzip): Debian's file for it asks for programs of another package.
-find_path(LIBZIP_INCLUDE_DIR zip.h REQUIRED)
-find_library(LIBZIP_LIBRARY zip REQUIRED)
 
 set(_tf_generated ${CMAKE_CURRENT_BINARY_DIR}/tensorflow_generated)
 set(_tf_proto ${CMAKE_CURRENT_SOURCE_DIR}/saved_model/tensorflow.proto)

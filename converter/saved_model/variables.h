@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 #include "converter/convert.h"
 #include "converter/saved_model/flatten.h"
 
 namespace fovea::converter {
+
+using archive::FileTree;
 
 // Fills every node of flattener->variables(). `folder`: what the names in the tree begin with, empty or "model/".
 // With options.no_weights the values are zeros, the checkpoint is not read, and a warning says so.

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 
 namespace fovea::fuzz {
 
-class MemorySource : public converter::ByteSource {
+class MemorySource : public archive::ByteSource {
  public:
   explicit MemorySource(std::string bytes) : bytes_(std::move(bytes)) {}
   uint64_t size() const override { return bytes_.size(); }
@@ -26,16 +26,16 @@ class MemorySource : public converter::ByteSource {
   std::string bytes_;
 };
 
-class MemoryTree : public converter::FileTree {
+class MemoryTree : public archive::FileTree {
  public:
   explicit MemoryTree(std::map<std::string, std::string> contents) : contents_(std::move(contents)) {
     for (const auto& [name, bytes] : contents_) names_.push_back(name);
   }
   const std::vector<std::string>& files() const override { return names_; }
-  Result<std::unique_ptr<converter::ByteSource>> Open(const std::string& name) override {
+  Result<std::unique_ptr<archive::ByteSource>> Open(const std::string& name) override {
     const auto found = contents_.find(name);
     if (found == contents_.end()) return NotFound(name);
-    return std::unique_ptr<converter::ByteSource>(new MemorySource(found->second));
+    return std::unique_ptr<archive::ByteSource>(new MemorySource(found->second));
   }
 
  private:

@@ -8,14 +8,15 @@ import re
 import subprocess
 import sys
 
-FOLDERS = ("kernels", "runtime", "converter", "formats", "tools", "bench", "tests")
+FOLDERS = ("kernels", "runtime", "archive", "converter", "formats", "tools", "bench", "tests")
 # folder -> prefixes of project paths that it may include
 MAY = {
     "kernels": ("kernels/",),
     "runtime": ("runtime/", "kernels/", "fovea/"),
-    "converter": ("converter/", "runtime/model/", "runtime/include/", "fovea/", "kernels/kernels.h", "onnx.pb.h"),
-    "formats": ("formats/", "runtime/include/", "fovea/"),
-    "tools": ("tools/", "runtime/include/", "fovea/", "converter/", "formats/"),
+    "archive": ("archive/", "runtime/include/", "fovea/"),
+    "converter": ("converter/", "archive/", "runtime/model/", "runtime/include/", "fovea/", "kernels/kernels.h", "onnx.pb.h"),
+    "formats": ("formats/", "archive/", "runtime/include/", "fovea/"),
+    "tools": ("tools/", "runtime/include/", "fovea/", "archive/", "converter/", "formats/"),
     "bench": ("",),
     "tests": ("",),
 }
@@ -26,6 +27,7 @@ ONLY = {
     "tiff": ("formats/", "tests/", "bench/"),
     "stb_image": ("formats/", "tests/", "bench/"),
     "pugixml": ("formats/", "tests/", "bench/"),
+    "zip.h": ("archive/", "tests/"),
     "google/protobuf": ("converter/", "tests/", "bench/"),
     "Eigen/": ("converter/", "tests/", "bench/"),
     "xnnpack": ("runtime/exec/xnnpack/", "bench/"),

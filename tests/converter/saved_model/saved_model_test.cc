@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "converter/archive/zip.h"
+#include "archive/zip.h"
 #include "converter/saved_model/import.h"
 #include "converter/saved_model/tensor.h"
 #include "tests/converter/saved_model/support.h"

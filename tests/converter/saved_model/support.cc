@@ -14,7 +14,7 @@ namespace fovea::testing {
 
 namespace {
 
-class MemoryFile : public converter::ByteSource {
+class MemoryFile : public archive::ByteSource {
  public:
   explicit MemoryFile(std::string bytes) : bytes_(std::move(bytes)) {}
   uint64_t size() const override { return bytes_.size(); }
@@ -50,10 +50,10 @@ MemoryTree::MemoryTree(std::map<std::string, std::string> contents) : contents_(
   for (const auto& [name, bytes] : contents_) names_.push_back(name);
 }
 
-Result<std::unique_ptr<converter::ByteSource>> MemoryTree::Open(const std::string& name) {
+Result<std::unique_ptr<archive::ByteSource>> MemoryTree::Open(const std::string& name) {
   const auto file = contents_.find(name);
   if (file == contents_.end()) return NotFound(name + ": no such file");
-  return std::unique_ptr<converter::ByteSource>(new MemoryFile(file->second));
+  return std::unique_ptr<archive::ByteSource>(new MemoryFile(file->second));
 }
 
 void MemoryTree::Set(const std::string& name, std::string bytes) {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 #include "converter/saved_model/tensorflow.pb.h"
 #include "converter/tensorflow/tf_graph.h"
 
@@ -19,12 +19,12 @@ using converter::TfGraph;
 using converter::TfNode;
 using converter::TfTensor;
 
-class MemoryTree : public converter::FileTree {
+class MemoryTree : public archive::FileTree {
  public:
   MemoryTree() = default;
   explicit MemoryTree(std::map<std::string, std::string> contents);
   const std::vector<std::string>& files() const override { return names_; }
-  Result<std::unique_ptr<converter::ByteSource>> Open(const std::string& name) override;
+  Result<std::unique_ptr<archive::ByteSource>> Open(const std::string& name) override;
   void Set(const std::string& name, std::string bytes);
   std::string& at(const std::string& name) { return contents_.at(name); }
   void Remove(const std::string& name);

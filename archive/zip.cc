@@ -1,4 +1,4 @@
-#include "converter/archive/zip.h"
+#include "archive/zip.h"
 
 #include <zip.h>
 
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <map>
 
-namespace fovea::converter {
+namespace fovea::archive {
 
 namespace {
 
@@ -188,4 +188,4 @@ Result<std::unique_ptr<FileTree>> OpenZipBytes(std::string bytes, const std::str
   return tree.ok() ? std::move(tree) : tree.status().Prefixed(name);
 }
 
-}  // namespace fovea::converter
+}  // namespace fovea::archive

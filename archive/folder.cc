@@ -2,9 +2,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "converter/archive/file_tree.h"
+#include "archive/file_tree.h"
 
-namespace fovea::converter {
+namespace fovea::archive {
 
 namespace fs = std::filesystem;
 
@@ -88,4 +88,4 @@ Result<std::string> ReadAll(ByteSource* source, uint64_t max_bytes) {
   return text;
 }
 
-}  // namespace fovea::converter
+}  // namespace fovea::archive

@@ -1,5 +1,5 @@
 // Zips written by libzip, honest and hostile.
-#include "converter/archive/zip.h"
+#include "archive/zip.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -12,15 +12,15 @@
 namespace fovea {
 namespace {
 
-using converter::ByteSource;
-using converter::FileTree;
-using converter::OpenZipBytes;
+using archive::ByteSource;
+using archive::FileTree;
+using archive::OpenZipBytes;
 using testing::WriteZip;
 using testing::ZipEntry;
 
 Result<std::string> ReadFile(FileTree* tree, const std::string& name) {
   FOVEA_ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> source, tree->Open(name));
-  return converter::ReadAll(source.get(), uint64_t{1} << 30);
+  return archive::ReadAll(source.get(), uint64_t{1} << 30);
 }
 
 // Bytes that do not pack well.
@@ -57,13 +57,13 @@ TEST(Zip, ReadsStoredAndDeflatedFilesInAnyOrder) {
 TEST(Zip, FromDisk) {
   const auto path = std::filesystem::temp_directory_path() / ("fovea_zip_" + std::to_string(getpid()) + ".zip");
   std::ofstream(path, std::ios::binary) << WriteZip({{"a", "one"}});
-  auto tree = converter::OpenZip(path.string());
+  auto tree = archive::OpenZip(path.string());
   ASSERT_TRUE(tree.ok()) << tree.status().message();
   EXPECT_EQ(*ReadFile(tree->get(), "a"), "one");
   std::ofstream(path, std::ios::binary) << "PK\3\4 is not enough";
-  EXPECT_EQ(converter::OpenZip(path.string()).status().code(), StatusCode::kCorruptFile);
+  EXPECT_EQ(archive::OpenZip(path.string()).status().code(), StatusCode::kCorruptFile);
   std::filesystem::remove(path);
-  EXPECT_FALSE(converter::OpenZip(path.string()).ok());
+  EXPECT_FALSE(archive::OpenZip(path.string()).ok());
 }
 
 TEST(Zip, PathsThatLeaveItAreRefused) {

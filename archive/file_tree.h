@@ -2,8 +2,8 @@
 //
 // Readers see names and bytes and never where they come from, so nothing is unpacked to disk. Names use '/', are
 // relative and hold no "..".
-#ifndef FOVEA_CONVERTER_ARCHIVE_FILE_TREE_H_
-#define FOVEA_CONVERTER_ARCHIVE_FILE_TREE_H_
+#ifndef FOVEA_ARCHIVE_FILE_TREE_H_
+#define FOVEA_ARCHIVE_FILE_TREE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 #include "runtime/include/fovea/status.h"
 
-namespace fovea::converter {
+namespace fovea::archive {
 
 // The bytes of one file. Reading in ascending order of offsets is one pass; going back may start again from byte 0.
 class ByteSource {
@@ -44,6 +44,6 @@ Result<std::unique_ptr<ByteSource>> OpenFile(const std::string& path);
 // The whole file as text; kCorruptFile when it is larger than `max_bytes`.
 Result<std::string> ReadAll(ByteSource* source, uint64_t max_bytes);
 
-}  // namespace fovea::converter
+}  // namespace fovea::archive
 
-#endif  // FOVEA_CONVERTER_ARCHIVE_FILE_TREE_H_
+#endif  // FOVEA_ARCHIVE_FILE_TREE_H_
