@@ -91,6 +91,9 @@ std::vector<SelfTestCase> Model::self_tests() const {
   return cases;
 }
 
+std::span<const Step> Model::preprocessing() const { return file_->graph().preprocessing; }
+std::span<const Step> Model::postprocessing() const { return file_->graph().postprocessing; }
+
 std::vector<int64_t> Model::LegalSize(int input, std::span<const int64_t> wanted) const {
   const Port& port = file_->graph().inputs[static_cast<size_t>(input)];
   std::vector<int64_t> legal;

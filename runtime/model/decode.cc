@@ -27,6 +27,8 @@ class Decoder {
     FOVEA_RETURN_IF_ERROR(List(in.inputs(), &graph.inputs));
     FOVEA_RETURN_IF_ERROR(List(in.outputs(), &graph.outputs));
     FOVEA_RETURN_IF_ERROR(List(in.self_tests(), &graph.self_tests));
+    FOVEA_RETURN_IF_ERROR(List(in.preprocessing(), &graph.preprocessing));
+    FOVEA_RETURN_IF_ERROR(List(in.postprocessing(), &graph.postprocessing));
     Metadata& m = graph.metadata;
     FOVEA_RETURN_IF_ERROR(Text(in.name(), &m.name));
     FOVEA_RETURN_IF_ERROR(Text(in.description(), &m.description));
@@ -154,6 +156,39 @@ class Decoder {
     out->rtol = in.rtol();
     out->atol = in.atol();
     return OkStatus();
+  }
+
+  Status Item(const fb::StepArgument& in, StepArgument* out) {
+    FOVEA_RETURN_IF_ERROR(Text(in.key(), &out->key));
+    std::vector<double> numbers;
+    FOVEA_RETURN_IF_ERROR(Numbers(in.numbers(), &numbers));
+    std::vector<std::string> texts;
+    if (in.texts() != nullptr) {
+      FOVEA_RETURN_IF_ERROR(Charge(uint64_t{in.texts()->size()} * sizeof(std::string)));
+      for (const flatbuffers::String* text : *in.texts()) FOVEA_RETURN_IF_ERROR(Text(text, &texts.emplace_back()));
+    }
+    if (in.kind() >= std::variant_size_v<StepValue>) {
+      return Unsupported("the argument " + Quoted(out->key) +
+                         " has a value of an unknown kind; the file was written by a newer fovea");
+    }
+    const bool single = in.kind() <= 1 ? numbers.size() == 1 && texts.empty() : texts.size() == 1 && numbers.empty();
+    if ((in.kind() <= 2 && !single) || (in.kind() == 3 && !texts.empty()) || (in.kind() == 4 && !numbers.empty())) {
+      return CorruptFile("the argument " + Quoted(out->key) + " has no value of its kind");
+    }
+    switch (in.kind()) {
+      case 0: out->value = numbers[0]; break;
+      case 1: out->value = numbers[0] != 0; break;
+      case 2: out->value = std::move(texts[0]); break;
+      case 3: out->value = std::move(numbers); break;
+      default: out->value = std::move(texts); break;
+    }
+    return OkStatus();
+  }
+
+  Status Item(const fb::Step& in, Step* out) {
+    FOVEA_RETURN_IF_ERROR(Text(in.name(), &out->name));
+    FOVEA_RETURN_IF_ERROR(Text(in.tensor(), &out->tensor));
+    return List(in.arguments(), &out->arguments).Prefixed("step " + Quoted(out->name));
   }
 
   uint64_t budget_;

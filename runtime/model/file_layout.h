@@ -13,7 +13,7 @@
 namespace fovea {
 
 inline constexpr char kFileMagic[8] = {'F', 'O', 'V', 'E', 'A', '\r', '\n', '\x1a'};
-inline constexpr uint32_t kFormatMajor = 1, kFormatMinor = 0;
+inline constexpr uint32_t kFormatMajor = 1, kFormatMinor = 1;
 inline constexpr size_t kHeaderBytes = 64;
 inline constexpr size_t kWeightAlignment = 64;
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/include/fovea/dtype.h"
+#include "runtime/include/fovea/step.h"
 #include "runtime/model/ops.h"
 
 namespace fovea {
@@ -73,6 +74,9 @@ struct Graph {
   std::vector<Port> inputs, outputs;
   Metadata metadata;
   std::vector<SelfTest> self_tests;
+  // In the order in which they are applied. Names of steps are not checked here: a file of a newer fovea may have
+  // others.
+  std::vector<Step> preprocessing, postprocessing;
 };
 
 }  // namespace fovea

@@ -26,12 +26,15 @@ class Encoder {
     const auto inputs = List<fb::Port>(graph.inputs);
     const auto outputs = List<fb::Port>(graph.outputs);
     const auto tests = List<fb::SelfTest>(graph.self_tests);
+    const auto preprocessing = List<fb::Step>(graph.preprocessing);
+    const auto postprocessing = List<fb::Step>(graph.postprocessing);
     const Metadata& m = graph.metadata;
     const auto properties = List<fb::Property>(m.properties);
     const auto name = Text(m.name), description = Text(m.description), authors = Text(m.authors);
     const auto licence = Text(m.licence), citation = Text(m.citation), source_format = Text(m.source_format);
-    fb::FinishGraphBuffer(builder_, fb::CreateGraph(builder_, values, nodes, inputs, outputs, name, description,
-                                                    authors, licence, citation, source_format, properties, tests));
+    fb::FinishGraphBuffer(builder_,
+                          fb::CreateGraph(builder_, values, nodes, inputs, outputs, name, description, authors, licence,
+                                          citation, source_format, properties, tests, preprocessing, postprocessing));
     const auto* const begin = reinterpret_cast<const std::byte*>(builder_.GetBufferPointer());
     return {begin, begin + builder_.GetSize()};
   }
@@ -94,6 +97,28 @@ class Encoder {
     const auto inputs = List<fb::TestTensor>(t.inputs);
     const auto expected = List<fb::TestTensor>(t.expected);
     return fb::CreateSelfTest(builder_, inputs, expected, t.rtol, t.atol);
+  }
+
+  Offset<fb::StepArgument> Item(const StepArgument& a) {
+    std::vector<double> numbers;
+    std::vector<std::string> texts;
+    switch (a.value.index()) {
+      case 0: numbers = {std::get<double>(a.value)}; break;
+      case 1: numbers = {std::get<bool>(a.value) ? 1.0 : 0.0}; break;
+      case 2: texts = {std::get<std::string>(a.value)}; break;
+      case 3: numbers = std::get<std::vector<double>>(a.value); break;
+      default: texts = std::get<std::vector<std::string>>(a.value); break;
+    }
+    const auto key = Text(a.key);
+    const auto number_vector = Numbers(numbers);
+    const auto text_vector = texts.empty() ? Offset<flatbuffers::Vector<Offset<flatbuffers::String>>>()
+                                           : builder_.CreateVectorOfStrings(texts);
+    return fb::CreateStepArgument(builder_, key, static_cast<uint8_t>(a.value.index()), number_vector, text_vector);
+  }
+  Offset<fb::Step> Item(const Step& s) {
+    const auto name = Text(s.name), tensor = Text(s.tensor);
+    const auto arguments = List<fb::StepArgument>(s.arguments);
+    return fb::CreateStep(builder_, name, arguments, tensor);
   }
 
   flatbuffers::FlatBufferBuilder builder_;

@@ -77,6 +77,8 @@ class Checker {
       }
     }
     for (const SelfTest& test : graph_.self_tests) FOVEA_RETURN_IF_ERROR(CheckTest(test).Prefixed("self-test"));
+    FOVEA_RETURN_IF_ERROR(CheckSteps(graph_.preprocessing, graph_.inputs, "input"));
+    FOVEA_RETURN_IF_ERROR(CheckSteps(graph_.postprocessing, graph_.outputs, "output"));
     return OkStatus();
   }
 
@@ -222,6 +224,21 @@ class Checker {
     FOVEA_RETURN_IF_ERROR(CheckTensors(test.expected, graph_.outputs));
     const bool tolerances = std::isfinite(test.rtol) && test.rtol >= 0 && std::isfinite(test.atol) && test.atol >= 0;
     return tolerances ? OkStatus() : CorruptFile("its tolerances are no numbers from 0 up");
+  }
+
+  static Status CheckSteps(const std::vector<Step>& steps, const std::vector<Port>& ports, const char* side) {
+    const auto count = std::count_if(ports.begin(), ports.end(), [](const Port& port) { return !port.is_shape; });
+    for (const Step& step : steps) {
+      const Status form = CheckStepForm(step);
+      if (!form.ok()) return CorruptFile(form.message());
+      const auto named = [&step](const Port& port) { return port.name == step.tensor; };
+      if (step.tensor.empty() && count == 1) continue;
+      if (step.tensor.empty()) return CorruptFile("step " + step.name + " does not say of which " + side);
+      if (std::none_of(ports.begin(), ports.end(), named)) {
+        return CorruptFile("step " + step.name + ": there is no " + side + " " + Quoted(step.tensor));
+      }
+    }
+    return OkStatus();
   }
 
   const Graph& graph_;

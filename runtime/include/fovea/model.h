@@ -13,6 +13,7 @@
 
 #include "fovea/dtype.h"
 #include "fovea/status.h"
+#include "fovea/step.h"
 
 namespace fovea {
 
@@ -83,6 +84,9 @@ class Model {
   std::span<const TensorSpec> outputs() const;
   ModelInfo info() const;
   std::vector<SelfTestCase> self_tests() const;
+  // The steps that the model's authors ask for, in order (process.h applies them); Step::tensor names a port.
+  std::span<const Step> preprocessing() const;
+  std::span<const Step> postprocessing() const;
 
   // The smallest size of each axis of input `input` that is at least `wanted` and that the rules allow. Stored order.
   std::vector<int64_t> LegalSize(int input, std::span<const int64_t> wanted) const;

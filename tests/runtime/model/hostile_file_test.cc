@@ -102,7 +102,7 @@ TEST(HostileFile, HeaderFieldsAreChecked) {
   };
   EXPECT_EQ(error([](FileHeader* h) { h->major = 2; }).code(), StatusCode::kUnsupported);
   EXPECT_EQ(error([](FileHeader* h) { h->major = 2; }).message(),
-            "m.fov: has format 2.0, this program reads up to 1; a newer fovea is needed");
+            "m.fov: has format 2.1, this program reads up to 1; a newer fovea is needed");
   EXPECT_TRUE(error([](FileHeader* h) { h->minor = 9; }).ok());
   for (const uint64_t value :
        {uint64_t{0}, uint64_t{8}, uint64_t{63}, uint64_t{72}, uint64_t{1} << 40, ~uint64_t{0}, ~uint64_t{0} - 63}) {

@@ -68,6 +68,8 @@ void ExpectSame(const Graph& a, const Graph& b) {
   EXPECT_EQ(a.metadata.citation, b.metadata.citation);
   EXPECT_EQ(a.metadata.source_format, b.metadata.source_format);
   EXPECT_EQ(a.metadata.properties, b.metadata.properties);
+  EXPECT_EQ(a.preprocessing, b.preprocessing);
+  EXPECT_EQ(a.postprocessing, b.postprocessing);
   ASSERT_EQ(a.self_tests.size(), b.self_tests.size());
   for (size_t i = 0; i < a.self_tests.size(); ++i) {
     ExpectSameTensors(a.self_tests[i].inputs, b.self_tests[i].inputs);
@@ -111,6 +113,9 @@ testing::RandomNetwork SmallNetwork() {
   g.outputs = {{"y", 3, DType::kFloat32, {0, 3, 1, 2}, "byxc", {}}};
   g.metadata = {"small", "d", "a", "l", "c", "s", {{"k", "v"}}};
   g.self_tests = {{{{{1, 1, 2, 2}, 192, 16}}, {{{1, 2, 2, 2}, 256, 32}}, 1e-4, 0}};
+  g.preprocessing = {{"scale_range", {{"min_percentile", 1.0}, {"per_channel", false}}, ""},
+                     {"clip", {{"method", std::string("it's")}, {"limits", std::vector<double>{-0.5, 1e300}}}, "x"}};
+  g.postprocessing = {{"softmax", {{"axes", std::vector<std::string>{"channel", ""}}}, "y"}};
   n.weights.resize(288);
   for (size_t i = 0; i < n.weights.size(); ++i) n.weights[i] = static_cast<std::byte>(i * 7 & 0x3f);
   return n;
@@ -191,6 +196,19 @@ TEST(VerifyGraph, NamesWhatIsWrong) {
       {[](Graph* g) { g->self_tests[0].expected[0].offset = 260; },
        "self-test: the tensor for 'y' has a wrong size or place"},
       {[](Graph* g) { g->self_tests[0].rtol = std::nan(""); }, "self-test: its tolerances are no numbers from 0 up"},
+      {[](Graph* g) { g->preprocessing[1].tensor = "y"; }, "step clip: there is no input 'y'"},
+      {[](Graph* g) { g->postprocessing[0].tensor = "x"; }, "step softmax: there is no output 'x'"},
+      {[](Graph* g) {
+         g->outputs.push_back(g->outputs[0]);
+         g->self_tests.clear();
+         g->postprocessing[0].tensor = "";
+       },
+       "step softmax does not say of which output"},
+      {[](Graph* g) { g->preprocessing[0].name = ""; }, "a step's name '' is no word"},
+      {[](Graph* g) { g->preprocessing[0].arguments[1].key = "min_percentile"; },
+       "step scale_range: the argument min_percentile is given twice"},
+      {[](Graph* g) { g->preprocessing[0].arguments[0].value = std::nan(""); },
+       "step scale_range: the argument min_percentile is not a number"},
       {[](Graph* g) { *g = Graph(); }, "the model has no inputs and no outputs"},
   };
   for (const Case& c : cases) {

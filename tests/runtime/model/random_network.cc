@@ -38,6 +38,9 @@ class Maker {
     std::iota(output.source_axes.begin(), output.source_axes.end(), 0);
     output.axes = std::string(rank, 'i');
     g.outputs.push_back(output);
+    g.preprocessing = {{"clip", {{"min", 0.25}, {"texts", std::vector<std::string>{"a", ""}}, {"flag", true}}, "image"},
+                       {"named", {{"text", std::string("x y")}, {"numbers", std::vector<double>{1, -2}}}, ""}};
+    g.postprocessing = {{"sigmoid", {}, ""}};
     g.metadata.name = "random";
     g.metadata.licence = "CC0-1.0";
     g.metadata.properties = {{"key", "value"}, {"", "of nothing"}};
