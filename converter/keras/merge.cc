@@ -20,7 +20,14 @@ Status SameRank(LayerContext& c) {
   return OkStatus();
 }
 
+// A list of tensors that also holds a constant.
+Status OnlyTensors(const LayerContext& c) {
+  if (c.operands.size() == c.inputs.size() || c.operands.empty()) return OkStatus();
+  return Unsupported("a constant among several operands; make it a layer of its own, such as Rescaling");
+}
+
 Result<ValueId> Fold(LayerContext& c, BinaryFn fn) {
+  FOVEA_RETURN_IF_ERROR(OnlyTensors(c));
   if (c.inputs.size() < 2) return CorruptFile("fewer than two inputs");
   FOVEA_RETURN_IF_ERROR(SameRank(c));
   ValueId y = c.inputs[0];
@@ -55,6 +62,7 @@ Result<ValueId> Average(LayerContext& c) {
 }
 
 Result<ValueId> Concatenate(LayerContext& c) {
+  FOVEA_RETURN_IF_ERROR(OnlyTensors(c));
   if (c.inputs.empty()) return CorruptFile("no inputs");
   if (c.inputs.size() == 1) return c.inputs[0];
   FOVEA_ASSIGN_OR_RETURN(const int64_t axis, NormalAxis(c.Int("axis", -1), c.b.rank(c.inputs[0])));

@@ -78,6 +78,11 @@ Result<ValueId> Apply(LayerContext& c, const std::string& function) {
   for (const NamedUnary& row : kUnaries) {
     if (name != row.name) continue;
     FOVEA_ASSIGN_OR_RETURN(const ValueId x, c.Input());
+    for (auto it = c.call().named.begin(); it != c.call().named.end(); ++it) {
+      if (it.key() != "axis" && it.key() != "name" && !it.value().is_null()) {
+        return Unsupported("the argument " + it.key() + " of " + function + "; leave it at its default");
+      }
+    }
     const bool other_axis = NamedInt(c, "axis", -1) != -1 && NamedInt(c, "axis", -1) != c.b.rank(x) - 1;
     if (other_axis) return Unsupported(function + " along another axis than the last");
     return ActivateByName(c, row.activation, x);
@@ -92,6 +97,7 @@ Result<ValueId> Apply(LayerContext& c, const std::string& function) {
     return c.b.Add(SpaceToDepthParams{blocks, BlockOrder::kDcr}, {x});
   }
   if (name == "concat") {
+    if (c.operands.size() != c.inputs.size()) return Unsupported("a constant among the tensors of " + function);
     if (c.inputs.empty()) return CorruptFile("no inputs");
     FOVEA_ASSIGN_OR_RETURN(const int64_t axis, NormalAxis(NamedInt(c, "axis", -1), c.b.rank(c.inputs[0])));
     return c.b.Add(ConcatParams{axis}, c.inputs);

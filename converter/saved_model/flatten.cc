@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "converter/saved_model/tensor.h"
+#include "converter/tensorflow/inference.h"
 
 namespace fovea::converter {
 
@@ -270,14 +271,14 @@ Result<std::optional<bool>> Flattener::Condition(Scope* scope, std::string input
     } else if (node.op() == "Const") {
       FOVEA_ASSIGN_OR_RETURN(const TfTensor* constant, Constant(&node));
       if (!constant->is_string && constant->data->size() == 1) value = (*constant->data)[0] != 0;
+    } else if (node.op().rfind("Placeholder", 0) == 0 && tf::NamesTrainingFlag(node.name())) {
+      value = false;
     } else if (node.op() == "Identity" || node.op() == "PlaceholderWithDefault" || node.op() == "LogicalNot") {
       invert = invert != (node.op() == "LogicalNot");
       if (node.input_size() == 0) break;
       scope = tensor.scope;
       input = node.input(0);
       continue;
-    } else if (node.op() == "Placeholder" && node.name().find("keras_learning_phase") != std::string::npos) {
-      value = false;
     }
     break;
   }

@@ -79,10 +79,15 @@ Status Range(NodeContext& c) {
   FOVEA_ASSIGN_OR_RETURN(const int64_t begin, c.IntegerAt(0));
   FOVEA_ASSIGN_OR_RETURN(const int64_t end, c.IntegerAt(1));
   FOVEA_ASSIGN_OR_RETURN(const int64_t step, c.IntegerAt(2));
-  if (step == 0 || std::abs(end / 2 - begin / 2) / std::abs(step) > kMaxRange)
-    return CorruptFile("a range without end");
+  // The numbers are the file's: in uint64, where their difference fits and nothing overflows.
+  const uint64_t first_u = static_cast<uint64_t>(begin), last_u = static_cast<uint64_t>(end);
+  const uint64_t step_u = static_cast<uint64_t>(step), stride = step > 0 ? step_u : 0 - step_u;
+  const bool is_empty = step > 0 ? begin >= end : begin <= end;
+  const uint64_t length = is_empty ? 0 : step > 0 ? last_u - first_u : first_u - last_u;
+  const uint64_t count = step == 0 ? length : length / stride + (length % stride != 0 ? 1 : 0);
+  if (step == 0 || count > static_cast<uint64_t>(kMaxRange)) return CorruptFile("a range without end");
   std::vector<int64_t> data;
-  for (int64_t i = begin; step > 0 ? i < end : i > end; i += step) data.push_back(i);
+  for (uint64_t i = 0; i < count; ++i) data.push_back(static_cast<int64_t>(first_u + i * step_u));
   return c.Out(0, c.b.Integers(c.node().name, dtype, {static_cast<int64_t>(data.size())}, data));
 }
 

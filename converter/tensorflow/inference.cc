@@ -12,10 +12,23 @@ bool IsOneOf(const std::string& op, std::initializer_list<std::string_view> list
 
 bool IsPlaceholder(const TfNode& node) { return IsOneOf(node.op, {"Placeholder", "PlaceholderV2"}); }
 
-// A placeholder for a single truth value, as far as it says.
-bool IsFlag(const TfNode& node) {
+// Keras before 1.2 made its learning phase an integer.
+bool IsFlagType(const TfNode& node) {
   const TfType* dtype = FindAttr<TfType>(node, "dtype");
-  if (dtype == nullptr || *dtype != DType::kBool) return false;
+  if (dtype == nullptr || !dtype->has_value()) return false;
+  const bool is_phase = node.name.find("learning_phase") != std::string::npos;
+  return **dtype == DType::kBool || (is_phase && !IsFloat(**dtype));
+}
+
+// A variable that the reader has filled, not a constant of the graph.
+bool IsVariable(const TfNode& node) {
+  return node.op == "Const" && (node.attrs.count("shared_name") != 0 || node.attrs.count("shape") != 0);
+}
+
+// A placeholder or variable for a single truth value, as far as it says.
+bool IsFlag(const TfNode& node) {
+  if (!IsPlaceholder(node) && node.op != "PlaceholderWithDefault" && !IsVariable(node)) return false;
+  if (!IsFlagType(node)) return false;
   const TfShape* shape = FindAttr<TfShape>(node, "shape");
   return shape == nullptr || !shape->known_rank || shape->dims.empty();
 }
@@ -42,12 +55,14 @@ std::optional<double> Combine(const std::string& op, double a, double b) {
 
 }  // namespace
 
-bool IsTrainingFlag(const TfNode& node) {
-  if (!IsFlag(node)) return false;
-  const size_t slash = node.name.rfind('/');
-  std::string leaf = slash == std::string::npos ? node.name : node.name.substr(slash + 1);
+bool IsTrainingFlag(const TfNode& node) { return IsFlag(node) && NamesTrainingFlag(node.name); }
+
+bool NamesTrainingFlag(const std::string& node) {
+  const size_t slash = node.rfind('/');
+  std::string leaf = slash == std::string::npos ? node : node.substr(slash + 1);
   std::transform(leaf.begin(), leaf.end(), leaf.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+  if (leaf == "train" || leaf == "phase") return true;
   for (const std::string_view name : {"learning_phase", "training", "is_train", "phase_train", "train_phase"}) {
     if (leaf.find(name) != std::string::npos) return true;
   }
@@ -95,11 +110,13 @@ Inference Infer(const GraphIndex& graph, const std::function<std::optional<doubl
     out.dead[i] = control_dead || std::any_of(inputs.begin(), inputs.end(), edge_dead);
     if (const auto set = given(n)) {
       out.value[i] = set;
+    } else if (IsTrainingFlag(node)) {
+      out.value[i] = 0;  // whatever its default, or its last value in training
     } else if (IsPlaceholder(node) || is_input(n)) {
       // A flag decides branches only: false is inference, and other uses keep it as an input.
       if (IsFlag(node)) {
         out.value[i] = 0;
-        if (!IsTrainingFlag(node)) out.assumed[i] = n;
+        out.assumed[i] = n;
       }
     } else if (node.op == "Const") {
       out.value[i] = ConstNumber(node);

@@ -28,8 +28,11 @@ struct Inference {
 Inference Infer(const GraphIndex& graph, const std::function<std::optional<double>(int node)>& given,
                 const std::function<bool(int node)>& is_input);
 
-// keras_learning_phase, is_training, ...: a flag that is false in inference.
+// keras_learning_phase, is_training, ...: a placeholder (with a default or without) or a variable that is false in
+// inference, whatever its default. Constants of the graph are what they are.
 bool IsTrainingFlag(const TfNode& node);
+// The same for a node of which only the name is known.
+bool NamesTrainingFlag(const std::string& node);
 
 }  // namespace fovea::converter::tf
 

@@ -217,6 +217,20 @@ TEST(KerasConfigurations, ArithmeticBetweenLayers) {
       Json::array({{{"args", Json::array({Inbound({"x"}, 3)["args"][0], 1.5})}, {"kwargs", Json::object()}}});
   file.config = Functional({InputLayer("x", kX.dims, true), sum}, {"x"}, {"add"}, 3);
   ExpectNear(RunKeras(file, {kX})[0], Map(kX, [](double x) { return x + 1.5; }));
+
+  // Nothing of a call is left out in silence: a constant among several tensors, an argument that changes the function.
+  for (const char* class_name : {"Add", "Average", "Concatenate"}) {
+    Json merged = Layer(class_name, "merged", {{"axis", -1}});
+    merged["inbound_nodes"] =
+        Json::array({Json::array({Json::array({"x", 0, 0, Json::object()}), Json::array({"x", 0, 0, Json::object()}),
+                                  Json::array({"_CONSTANT_VALUE", -1, 1.5, Json::object()})})});
+    file.config = Functional({InputLayer("x", kX.dims), merged}, {"x"}, {"merged"});
+    EXPECT_EQ(ConvertKeras(file).status().code(), StatusCode::kUnsupported) << class_name;
+  }
+  Json silu = Layer("TFOpLambda", "silu", {{"function", "nn.silu"}});
+  silu["inbound_nodes"] = Json::array({Json::array({"x", 0, 0, {{"beta", 2.0}}})});
+  file.config = Functional({InputLayer("x", kX.dims), silu}, {"x"}, {"silu"});
+  EXPECT_NE(ConvertKeras(file).status().message().find("argument beta"), std::string::npos);
 }
 
 }  // namespace

@@ -191,11 +191,17 @@ TEST(Flatten, ConditionsThatAreKnown) {
       EXPECT_EQ(Evaluate(*set, set->outputs[0].tensor, 2), value ? -2 : 10);
     }
   }
-  tfproto::GraphDef learning = Branches("If", "keras_learning_phase");
-  AddNode(&learning, "keras_learning_phase", "Placeholder", {});
-  const auto flat = Flat(learning, {"y"});
-  ASSERT_TRUE(flat.ok());
-  EXPECT_EQ(Evaluate(*flat, flat->outputs[0].tensor, 2), 10);
+  for (const char* op : {"Placeholder", "PlaceholderWithDefault"}) {
+    for (const char* name : {"keras_learning_phase", "model/is_training"}) {
+      tfproto::GraphDef learning = Branches("If", name);
+      testing::SetBool(AddNode(&learning, "c", "Const", {}), true);
+      tfproto::NodeDef& flag = AddNode(&learning, name, op, {});
+      if (flag.op() != "Placeholder") flag.add_input("c");
+      const auto flat = Flat(learning, {"y"});
+      ASSERT_TRUE(flat.ok());
+      EXPECT_EQ(Evaluate(*flat, flat->outputs[0].tensor, 2), 10);
+    }
+  }
 }
 
 TEST(Flatten, ConditionsOnInputsStayForTheReport) {

@@ -37,6 +37,37 @@ TEST(TensorFlowInference, LearningPhaseIsFalse) {
   ExpectResult(m, Cond(m, x, flag, "Relu", "Neg"), {kImage}, kNegative);
 }
 
+// A training flag is false whatever it was when the model was saved: a default of true, a variable that is still true,
+// Keras 1's integer. A constant of the graph is no flag, whatever its name.
+TEST(TensorFlowInference, TrainingFlagsAreFalseWhateverTheyHold) {
+  const auto placeholder = [](TfMaker& m, const std::string& name, DType dtype) {
+    const std::string flag = Flag(m, name, true);
+    m.graph.nodes.back().attrs["dtype"] = TfType(dtype);
+    return flag;
+  };
+  for (const char* name : {"is_training", "scope/training", "phase", "gan/Train"}) {
+    TfMaker m;
+    const std::string x = m.Input("x", {1, -1, -1, 1});
+    ExpectResult(m, Cond(m, x, placeholder(m, name, DType::kBool), "Relu", "Neg"), {kImage}, kNegative);
+  }
+  {
+    TfMaker m;
+    const std::string x = m.Input("x", {1, -1, -1, 1});
+    const std::string flag =
+        m.Op("Cast", {placeholder(m, "keras_learning_phase", DType::kUInt8)}, {{"DstT", TfType(DType::kBool)}});
+    ExpectResult(m, Cond(m, x, flag, "Relu", "Neg"), {kImage}, kNegative);
+  }
+  for (const bool is_variable : {false, true}) {
+    TfMaker m;
+    const std::string x = m.Input("x", {1, -1, -1, 1});
+    m.Truth(true);
+    m.graph.nodes.back().name = "is_training";
+    m.graph.nodes.back().attrs["dtype"] = TfType(DType::kBool);
+    if (is_variable) m.graph.nodes.back().attrs["shape"] = TfShape{true, {}};
+    ExpectResult(m, Cond(m, x, "is_training", "Relu", "Neg"), {kImage}, is_variable ? kNegative : kRelu);
+  }
+}
+
 // A learning phase that the signature lists as an input is none of the model's.
 TEST(TensorFlowInference, LearningPhaseAsInputDisappears) {
   TfMaker m;

@@ -1,6 +1,8 @@
 // Operators without windows, each against its formula: elementwise functions, broadcasting, reductions, slicing,
 // joining, padding, products, sizes.
+#include <array>
 #include <cmath>
+#include <limits>
 
 #include "tests/converter/tensorflow/maker.h"
 
@@ -453,6 +455,29 @@ TEST(TensorFlowOperators, FillRangeAndLike) {
   const std::string sum =
       m.Op("AddN", {m.Op("Mul", {image, sevens}), m.Op("OnesLike", {image}), m.Op("ZerosLike", {image})});
   ExpectResult(m, m.Op("Add", {sum, range}), {x}, {{2, 3}, {8, 16, 24, 29, 37, 45}});
+}
+
+// A range counts by numbers of the file: 64 bits hold neither their difference nor the number behind the last.
+TEST(TensorFlowOperators, RangesAtTheEndsOf64Bits) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+  const auto range = [](int64_t begin, int64_t end, int64_t step) {
+    TfMaker m;
+    m.Input("x", {2});
+    m.Output(m.Op("Range", {m.Integer(begin), m.Integer(end), m.Integer(step)}), "y");
+    return m.graph;
+  };
+  const auto count = [&](int64_t begin, int64_t end, int64_t step) {
+    const ir::Graph graph = Import(range(begin, end, step));
+    return graph.values[static_cast<size_t>(graph.outputs[0].value)].dims[0].Const();
+  };
+  EXPECT_EQ(count(kMost - 1, kMost, 3), 1);
+  EXPECT_EQ(count(kLeast + 1, kLeast, kLeast), 1);
+  EXPECT_EQ(count(kLeast, kMost, kMost), 3);
+  EXPECT_EQ(count(kMost, kLeast, 1), 0);
+  for (const auto& [begin, end, step] :
+       {std::array{kLeast, kMost, int64_t{1}}, {kMost, kLeast, int64_t{-1}}, {int64_t{0}, int64_t{1}, int64_t{0}}}) {
+    EXPECT_EQ(ImportFails(range(begin, end, step)).code(), StatusCode::kCorruptFile);
+  }
 }
 
 // Arithmetic on sizes: half of the rows, computed through Cast to float, Mul, Floor and Cast back.
