@@ -90,28 +90,27 @@ def relative_difference(got, expected):
     return worst / spread
 
 
-def check_agreement(name, dims, ort_command, fovea_command, folder):
-    """Both programs on the same input; returns the largest relative difference of any output, or raises."""
-    os.makedirs(f"{folder}/ort", exist_ok=True)
-    os.makedirs(f"{folder}/fovea", exist_ok=True)
-    for side in ("ort", "fovea"):
-        for old in os.listdir(f"{folder}/{side}"):
-            os.remove(f"{folder}/{side}/{old}")
-    write_input(f"{folder}/x.npy", dims, name)
-    call(ort_command(f"{folder}/x.npy", f"{folder}/ort"), f"{name}: ONNX Runtime")
-    call(fovea_command(f"{folder}/x.npy", f"{folder}/fovea"), f"{name}: fovea tensor")
-    outputs = sorted(os.listdir(f"{folder}/ort"))
-    if not outputs or sorted(os.listdir(f"{folder}/fovea")) != outputs:
-        raise BenchError(f"{name}: outputs differ in name: {outputs} and {sorted(os.listdir(folder + '/fovea'))}")
+def outputs_of(command, folder, what):
+    """Runs `command`, which writes NPY files to `folder`; returns them by name."""
+    os.makedirs(folder, exist_ok=True)
+    for old in os.listdir(folder):
+        os.remove(f"{folder}/{old}")
+    call(command, what)
+    return {name: read_npy(f"{folder}/{name}") for name in sorted(os.listdir(folder))}
+
+
+def compare(what, got, expected):
+    """The largest relative difference of any output, or raises."""
     worst = 0.0
-    for output in outputs:
-        expected_dims, expected = read_npy(f"{folder}/ort/{output}")
-        got_dims, got = read_npy(f"{folder}/fovea/{output}")
-        if got_dims != expected_dims:
-            raise BenchError(f"{name}: {output} has shape {got_dims}, ONNX Runtime's {expected_dims}")
-        difference = relative_difference(got, expected)
+    if not expected or list(got) != list(expected):
+        raise BenchError(f"{what}: outputs differ in name: {list(expected)} and {list(got)}")
+    for output, (dims, values) in expected.items():
+        got_dims, got_values = got[output]
+        if got_dims != dims:
+            raise BenchError(f"{what}: {output} has shape {got_dims}, ONNX Runtime's {dims}")
+        difference = relative_difference(got_values, values)
         if not difference < MAX_DIFFERENCE:
-            raise BenchError(f"{name} at {dims}: {output} differs from ONNX Runtime's by {difference:.2e} of its range "
+            raise BenchError(f"{what}: {output} differs from ONNX Runtime's by {difference:.2e} of its range "
                              f"(allowed {MAX_DIFFERENCE:.0e}); nothing was timed")
         worst = max(worst, difference)
     return worst
