@@ -1,15 +1,20 @@
 // Times every row of the convolution tables over the layers of the benchmark networks.
 //
-// usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--rows N] [--filter TEXT] [--picks] [--json]
+// usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--rows N] [--filter TEXT] [--picks] [--assert-picks]
+//                      [--json]
 // --isa takes rows of one instruction set only; --filter takes lines whose network, shape or kernel contains TEXT;
 // --rows shortens images to N rows, as in a band that stays in the cache; --picks leaves out rows that would not be
-// chosen. The peak is measured in the same run, on one thread and times N.
+// chosen. The peak is measured in the same run, on one thread and times N. The rows of a layer are timed in turns, on
+// the same memory.
+// --assert-picks: exit code 1 when a pick takes over 10 % longer than the best row of its layer, by the minima, also
+// after both have been timed again with three times the repeats.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <random>
 #include <string>
@@ -33,8 +38,11 @@ struct Options {
   int64_t rows = 0;
   std::string filter;
   bool picks = false;
+  bool assert_picks = false;
   bool json = false;
 };
+
+constexpr double kSlowPick = 1.1;
 
 // 64-byte aligned floats.
 class Buffer {
@@ -105,6 +113,24 @@ Case CaseOf(const Layer& l) {
   return c;
 }
 
+// What a layer reads and writes.
+struct Tensors {
+  explicit Tensors(const Case& c) : src(Count(c.src_dims)), dst(Count(c.dst_dims)), weights(WeightCount(c)) {
+    for (int a = 0; a < 3; ++a) args.pad[a] = c.layer.kernel[a] > 1 ? c.pad : 0;
+    src.Fill(Count(c.src_dims), 1.0f);
+    dst.Fill(Count(c.dst_dims), 0.0f);
+    weights.Fill(WeightCount(c), 0.1f);
+    args.src = DenseView(src.data(), c.src_dims);
+    args.dst = DenseView(dst.data(), c.dst_dims);
+  }
+  static int64_t Count(const int64_t (&dims)[5]) { return dims[1] * dims[2] * dims[3] * dims[4]; }
+  static int64_t WeightCount(const Case& c) {
+    return c.layer.kernel[0] * c.layer.kernel[1] * c.layer.kernel[2] * c.layer.in_channels * c.layer.out_channels;
+  }
+  Buffer src, dst, weights;
+  kernels::ConvArgs args;
+};
+
 template <class Row>
 void RunThreaded(const Row& row, const Case& c, const kernels::ConvArgs& args, int threads, float* scratch,
                  int64_t scratch_floats) {
@@ -153,17 +179,64 @@ class Bench {
     Isa cap = kernels::BestIsa();
     if (options_.isa != nullptr) kernels::ParseIsa(options_.isa, &cap);
     const Row* pick = kernels::Pick(rows, layer, cap);
+    const Tensors tensors(c);
+    std::vector<std::unique_ptr<Candidate<Row>>> candidates;
+    Candidate<Row>* picked = nullptr;
     for (const Row& row : rows) {
       if (row.isa == Isa::kReference || row.isa > cap || !row.accepts(layer) || !Supported(row.isa)) continue;
       if (options_.isa != nullptr && row.isa != cap) continue;
       if (options_.picks && &row != pick) continue;
-      const std::string shape = Describe(l);
-      const std::string line = std::string(l.network) + " " + shape + " " + row.name;
-      if (line.find(options_.filter) != std::string::npos) TimeRow(l, c, row, &row == pick);
+      const std::string line = std::string(l.network) + " " + Describe(l) + " " + row.name;
+      if (line.find(options_.filter) == std::string::npos) continue;
+      candidates.push_back(std::make_unique<Candidate<Row>>(c, tensors, row, options_.threads));
+      if (&row == pick) picked = candidates.back().get();
     }
+    for (int i = 0; i < options_.repeat; ++i) {
+      for (const auto& candidate : candidates) candidate->RunTimed();
+    }
+    if (options_.assert_picks && picked != nullptr) CheckPick(l, candidates, *picked);
+    for (const auto& candidate : candidates) Print(l, c, *candidate, candidate.get() == picked);
   }
 
+  int slow_picks() const { return slow_picks_; }
+
  private:
+  // A row on one layer, ready to run.
+  template <class Row>
+  class Candidate {
+   public:
+    Candidate(const Case& c, const Tensors& tensors, const Row& row, int threads)
+        : row_(row), case_(c), threads_(threads), packed_(row.packed_floats(c.layer)), args_(tensors.args) {
+      row.pack(c.layer, tensors.weights.data(), nullptr, packed_.data(), 0, 1);
+      args_.packed = packed_.data();
+      scratch_floats_ = (row.scratch_floats(c.layer, args_) + 15) / 16 * 16;
+      scratch_ = std::make_unique<Buffer>(scratch_floats_ * threads);
+      Run();  // a warm-up
+    }
+
+    void RunTimed() {
+      const auto begin = std::chrono::steady_clock::now();
+      Run();
+      ms_.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    }
+
+    const Row& row() const { return row_; }
+    double min_ms() const { return *std::min_element(ms_.begin(), ms_.end()); }
+    double median_ms() const { return Median(ms_); }
+
+   private:
+    void Run() { RunThreaded(row_, case_, args_, threads_, scratch_->data(), scratch_floats_); }
+
+    const Row& row_;
+    const Case& case_;
+    int threads_;
+    Buffer packed_;
+    std::unique_ptr<Buffer> scratch_;
+    int64_t scratch_floats_ = 0;
+    kernels::ConvArgs args_;
+    std::vector<double> ms_;
+  };
+
   double Peak(Isa isa) const { return peak_[static_cast<size_t>(isa)]; }
   static bool Supported(Isa isa) {
     for (Isa s : kernels::SupportedIsas()) {
@@ -172,35 +245,29 @@ class Bench {
     return false;
   }
 
-  template <class Row>
-  void TimeRow(const Layer& l, const Case& c, const Row& row, bool picked) {
-    kernels::ConvArgs args;
-    for (int a = 0; a < 3; ++a) args.pad[a] = c.layer.kernel[a] > 1 ? c.pad : 0;
-    const auto count = [](const int64_t(&dims)[5]) { return dims[1] * dims[2] * dims[3] * dims[4]; };
-    Buffer src(count(c.src_dims));
-    Buffer dst(count(c.dst_dims));
-    src.Fill(count(c.src_dims), 1.0f);
-    dst.Fill(count(c.dst_dims), 0.0f);
-    args.src = DenseView(src.data(), c.src_dims);
-    args.dst = DenseView(dst.data(), c.dst_dims);
-    const int64_t taps = c.layer.kernel[0] * c.layer.kernel[1] * c.layer.kernel[2];
-    const int64_t weight_count = taps * c.layer.in_channels * c.layer.out_channels;
-    Buffer weights(weight_count);
-    weights.Fill(weight_count, 0.1f);
-    Buffer packed(row.packed_floats(c.layer));
-    row.pack(c.layer, weights.data(), nullptr, packed.data(), 0, 1);
-    args.packed = packed.data();
-    const int64_t scratch_floats = (row.scratch_floats(c.layer, args) + 15) / 16 * 16;
-    Buffer scratch(scratch_floats * options_.threads);
-
-    std::vector<double> ms;
-    for (int i = 0; i <= options_.repeat; ++i) {  // the first is a warm-up
-      const auto begin = std::chrono::steady_clock::now();
-      RunThreaded(row, c, args, options_.threads, scratch.data(), scratch_floats);
-      const auto end = std::chrono::steady_clock::now();
-      if (i > 0) ms.push_back(std::chrono::duration<double, std::milli>(end - begin).count());
+  template <class Candidates, class Picked>
+  void CheckPick(const Layer& l, const Candidates& candidates, Picked& picked) {
+    const auto best = [&] {
+      return std::min_element(candidates.begin(), candidates.end(),
+                              [](const auto& a, const auto& b) { return a->min_ms() < b->min_ms(); })
+          ->get();
+    };
+    const auto slow = [&] { return picked.min_ms() > kSlowPick * best()->min_ms(); };
+    for (int i = 0; i < 3 * options_.repeat && slow(); ++i) {
+      auto* rival = best();
+      picked.RunTimed();
+      rival->RunTimed();
     }
-    const double min_ms = *std::min_element(ms.begin(), ms.end());
+    if (!slow()) return;
+    ++slow_picks_;
+    std::fprintf(stderr, "slow pick: %s %s: %s takes %.2f times as long as %s\n", l.network, Describe(l).c_str(),
+                 picked.row().name, picked.min_ms() / best()->min_ms(), best()->row().name);
+  }
+
+  template <class Row>
+  void Print(const Layer& l, const Case& c, const Candidate<Row>& candidate, bool picked) {
+    const Row& row = candidate.row();
+    const double min_ms = candidate.min_ms();
     const double gflops = c.flops / min_ms * 1e-6;
     const double percent = 100 * gflops / (Peak(row.isa) * options_.threads);
     const char* format =
@@ -210,7 +277,7 @@ class Bench {
             : "%-14s %-30s %-30s %9.3f %9.3f %8.1f %6.1f%% %s\n";
     const char* mark = options_.json ? (picked ? "true" : "false") : (picked ? "*" : "");
     if (options_.json) std::printf(first_ ? "  " : ",\n  ");
-    std::printf(format, l.network, Describe(l).c_str(), row.name, min_ms, Median(ms), gflops, percent, mark);
+    std::printf(format, l.network, Describe(l).c_str(), row.name, min_ms, candidate.median_ms(), gflops, percent, mark);
     std::fflush(stdout);
     first_ = false;
   }
@@ -218,12 +285,13 @@ class Bench {
   const Options& options_;
   double peak_[8] = {};
   bool first_ = true;
+  int slow_picks_ = 0;
 };
 
 int Usage() {
-  std::fprintf(
-      stderr,
-      "usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--rows N] [--filter TEXT] [--picks] [--json]\n");
+  std::fprintf(stderr,
+               "usage: bench_kernels [--isa NAME] [--threads N] [--repeat K] [--rows N] [--filter TEXT] [--picks] "
+               "[--assert-picks] [--json]\n");
   return 2;
 }
 
@@ -236,6 +304,8 @@ int Main(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--picks") {
       options.picks = true;
+    } else if (flag == "--assert-picks") {
+      options.assert_picks = true;
     } else if (i + 1 >= argc) {
       return Usage();
     } else if (flag == "--isa" && kernels::ParseIsa(argv[i + 1], &isa)) {
@@ -252,6 +322,7 @@ int Main(int argc, char** argv) {
       return Usage();
     }
   }
+  if (options.picks && options.assert_picks) return Usage();
   Bench bench(options);
   bench.PrintPeaks();
   if (options.json) {
@@ -270,7 +341,7 @@ int Main(int argc, char** argv) {
     }
   }
   if (options.json) std::printf("\n]\n");
-  return 0;
+  return bench.slow_picks() > 0 ? 1 : 0;
 }
 
 }  // namespace
