@@ -45,13 +45,16 @@ struct Filter {
 
   // What follows from the layer alone.
   struct Sizes {
-    int64_t lanes, in_padded, blocks,
-        panel_floats;  // a panel: one position, one block of 2 vectors of outputs, all inputs
+    int64_t lanes, in_padded, blocks;  // a block: 2 vectors of output channels, the last one may have 1
+    int64_t panel_floats;              // a panel: one position of a block of 2 vectors, all inputs
+    int64_t vectors(int64_t block) const { return block + 1 < blocks ? 2 : last_vectors; }
+    int64_t last_vectors;
     explicit Sizes(const ConvLayer& layer)
         : lanes(LaneCount()),
           in_padded(DivideUp(layer.in_channels, lanes) * lanes),
           blocks(DivideUp(layer.out_channels, 2 * lanes)),
-          panel_floats(layer.kernel[0] * in_padded * 2 * lanes) {}
+          panel_floats(layer.kernel[0] * in_padded * 2 * lanes),
+          last_vectors(DivideUp(layer.out_channels, lanes) - 2 * (blocks - 1)) {}
   };
 
   // How the work is cut.
@@ -100,27 +103,30 @@ struct Filter {
     return layer.kernel[0] * grid.slot_floats + kProducts * (grid.run * 2 * s.lanes + 16);
   }
 
-  // [block][position][kd][input channel][2 vectors of output channels], then the bias, padded.
+  // [block][position][kd][input channel][vectors of output channels], then the bias, padded.
   static int64_t PackedFloats(const ConvLayer& layer) {
     const Sizes s(layer);
-    return s.blocks * (kProducts * s.panel_floats + 2 * s.lanes);
+    return BiasOffset(s) + s.blocks * 2 * s.lanes;
+  }
+
+  static int64_t BiasOffset(const Sizes& s) {
+    return (2 * (s.blocks - 1) + s.last_vectors) * kProducts * (s.panel_floats / 2);
   }
 
   static void Pack(const ConvLayer& layer, const float* weights, const float* bias, float* packed, int part,
                    int parts) {
     const Sizes s(layer);
-    const int64_t width = 2 * s.lanes;
-    float* biases = packed + s.blocks * kProducts * s.panel_floats;
+    float* biases = packed + BiasOffset(s);
     for (int64_t block = part; block < s.blocks; block += parts) {
+      const int64_t width = s.vectors(block) * s.lanes, first = block * 2 * s.lanes;
       float* panels = packed + block * kProducts * s.panel_floats;
       for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
         const float* plane = weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
         FilterPacker<kAlpha, kTaps>(plane, layer.in_channels, layer.out_channels, width)
-            .Block(block * width, s.in_padded, panels + kd * s.in_padded * width, s.panel_floats);
+            .Block(first, s.in_padded, panels + kd * s.in_padded * width, layer.kernel[0] * s.in_padded * width);
       }
-      for (int64_t j = 0; j < width; ++j) {
-        const int64_t co = block * width + j;
-        biases[block * width + j] = bias != nullptr && co < layer.out_channels ? bias[co] : 0.0f;
+      for (int64_t co = first; co < first + 2 * s.lanes; ++co) {
+        biases[co] = bias != nullptr && co < layer.out_channels ? bias[co] : 0.0f;
       }
     }
   }
@@ -190,14 +196,8 @@ struct Filter {
     const float* panel;  // of the position and plane
   };
 
-  // kTiles rows of V times a panel: M[tile][2 vectors].
-  template <int kTiles>
-  static HWY_INLINE void Product(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
-                                 float* HWY_RESTRICT m) {
-    Multiply(segments, count, depth, tile_floats, m, std::make_integer_sequence<int, kTiles>());
-  }
-
-  template <int... kTile>
+  // Tiles of V times a panel: M[tile][kVectors].
+  template <int kVectors, int... kTile>
   static HWY_INLINE void Multiply(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
                                   float* HWY_RESTRICT m, std::integer_sequence<int, kTile...>) {
     const Floats d;
@@ -209,51 +209,50 @@ struct Filter {
                                segments[segment].v + 8 * tile_floats, segments[segment].v + 12 * tile_floats};
       const float* HWY_RESTRICT panel = segments[segment].panel;
       for (int64_t k = 0; k < depth; ++k) {
-        const Vec w0 = hn::Load(d, panel), w1 = hn::Load(d, panel + lanes);
-        panel += 2 * lanes;
+        const Vec w0 = hn::Load(d, panel), w1 = kVectors == 2 ? hn::Load(d, panel + lanes) : w0;
+        panel += kVectors * lanes;
         (
             [&]() HWY_ATTR {
               const Vec x = hn::Set(d, quads[kTile / 4][(kTile % 4) * tile_floats]);
               acc[2 * kTile] = hn::MulAdd(x, w0, acc[2 * kTile]);
-              acc[2 * kTile + 1] = hn::MulAdd(x, w1, acc[2 * kTile + 1]);
+              if constexpr (kVectors == 2) acc[2 * kTile + 1] = hn::MulAdd(x, w1, acc[2 * kTile + 1]);
             }(),
             ...);
         ++quads[0], ++quads[1], ++quads[2], ++quads[3];
       }
     }
-    ((hn::Store(acc[2 * kTile], d, m + 2 * kTile * lanes),
-      hn::Store(acc[2 * kTile + 1], d, m + (2 * kTile + 1) * lanes)),
-     ...);
+    (
+        [&]() HWY_ATTR {
+          hn::Store(acc[2 * kTile], d, m + kVectors * kTile * lanes);
+          if constexpr (kVectors == 2) hn::Store(acc[2 * kTile + 1], d, m + (2 * kTile + 1) * lanes);
+        }(),
+        ...);
+  }
+
+  using ProductFunction = void (*)(const Segment*, int, int64_t, int64_t, float*);
+  template <int kVectors, int kTiles>
+  static HWY_NOINLINE void Product(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
+                                   float* HWY_RESTRICT m) {
+    Multiply<kVectors>(segments, count, depth, tile_floats, m, std::make_integer_sequence<int, kTiles>());
+  }
+  // Of 1 .. kRows tiles.
+  template <int kVectors, int... kTiles>
+  static HWY_INLINE ProductFunction ProductOf(int64_t tiles, std::integer_sequence<int, kTiles...>) {
+    static constexpr ProductFunction kProductFunctions[] = {Product<kVectors, kTiles + 1>...};
+    return kProductFunctions[tiles - 1];
   }
 
   static void Products(const Segment* segments, int count, int64_t depth, int64_t tile_floats, int64_t tiles,
-                       int64_t lanes, float* HWY_RESTRICT m) {
+                       int64_t vectors, int64_t lanes, float* HWY_RESTRICT m) {
+    constexpr std::make_integer_sequence<int, kRows> kAll;
     // Even pieces: 32 tiles are 11 + 11 + 10, not 14 + 14 + 4.
     const int64_t pieces = DivideUp(tiles, kRows);
     for (int64_t piece = 0, at = 0; piece < pieces; ++piece) {
       const int64_t next = tiles * (piece + 1) / pieces;
       Segment moved[kMaxPlanes];
       for (int i = 0; i < count; ++i) moved[i] = {segments[i].v + at * tile_floats, segments[i].panel};
-      float* to = m + at * 2 * lanes;
-      switch (next - at) {
-        case 1: Product<1>(moved, count, depth, tile_floats, to); break;
-        case 2: Product<2>(moved, count, depth, tile_floats, to); break;
-        case 3: Product<3>(moved, count, depth, tile_floats, to); break;
-        case 4: Product<4>(moved, count, depth, tile_floats, to); break;
-        case 5: Product<5>(moved, count, depth, tile_floats, to); break;
-        case 6: Product<6>(moved, count, depth, tile_floats, to); break;
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
-        case 7: Product<7>(moved, count, depth, tile_floats, to); break;
-        case 8: Product<8>(moved, count, depth, tile_floats, to); break;
-        case 9: Product<9>(moved, count, depth, tile_floats, to); break;
-        case 10: Product<10>(moved, count, depth, tile_floats, to); break;
-        case 11: Product<11>(moved, count, depth, tile_floats, to); break;
-        case 12: Product<12>(moved, count, depth, tile_floats, to); break;
-        case 13: Product<13>(moved, count, depth, tile_floats, to); break;
-        case 14: Product<14>(moved, count, depth, tile_floats, to); break;
-#endif
-        default: break;
-      }
+      const ProductFunction product = vectors == 2 ? ProductOf<2>(next - at, kAll) : ProductOf<1>(next - at, kAll);
+      product(moved, count, depth, tile_floats, m + at * vectors * lanes);
       at = next;
     }
   }
@@ -298,15 +297,15 @@ struct Filter {
                              const float* HWY_RESTRICT m) {
     const Floats d;
     const int64_t position_floats = grid.run * 2 * s.lanes + 16;
-    const float* biases = args.packed + s.blocks * kProducts * s.panel_floats + block * 2 * s.lanes;
+    const int64_t vectors = s.vectors(block);
+    const float* biases = args.packed + BiasOffset(s) + block * 2 * s.lanes;
     for (int64_t t = 0; t < count; ++t) {
       const int64_t tile = first + t;
       const int64_t row = (grid.row_begin + tile / grid.cols) * kM - args.dst_origin[1];
       const int64_t col = (grid.col_begin + tile % grid.cols) * kM - args.dst_origin[2];
-      for (int64_t vector = 0; vector < 2; ++vector) {
+      for (int64_t vector = 0; vector < vectors; ++vector) {
         const int64_t channel = (2 * block + vector) * s.lanes;
         const int64_t lanes_here = std::min(s.lanes, layer.out_channels - channel);
-        if (lanes_here <= 0) break;
         float* dst = args.dst.data + batch * args.dst.strides[kN] + plane * args.dst.strides[kD] +
                      row * args.dst.strides[kH] + col * args.dst.strides[kW] + channel;
         const float* residual = nullptr;
@@ -314,7 +313,7 @@ struct Filter {
           residual = args.residual.data + batch * args.residual.strides[kN] + plane * args.residual.strides[kD] +
                      row * args.residual.strides[kH] + col * args.residual.strides[kW] + channel;
         }
-        OutputVector(layer, args, m + (t * 2 + vector) * s.lanes, position_floats,
+        OutputVector(layer, args, m + (t * vectors + vector) * s.lanes, position_floats,
                      hn::LoadU(d, biases + vector * s.lanes), dst, residual, std::max<int64_t>(0, -row),
                      std::min<int64_t>(kM, args.dst.dims[kH] - row), std::max<int64_t>(0, -col),
                      std::min<int64_t>(kM, args.dst.dims[kW] - col), lanes_here, s.lanes);
@@ -386,15 +385,16 @@ struct Filter {
           LineWalk result = BlockResult(layer, args, s, grid, batch, plane, first, count, block);
           const int64_t result_lines = DivideUp(result.Lines(), kProducts);
           const float* panels = args.packed + block * kProducts * s.panel_floats;
+          const int64_t plane_floats = s.in_padded * s.vectors(block) * s.lanes;
           for (int p = 0; p < kProducts; ++p) {
             Segment segments[kMaxPlanes];
             for (int i = 0; i < count_planes; ++i) {
-              segments[i] = {slots[i] + p * grid.position_floats,
-                             panels + p * s.panel_floats + taps[i] * s.in_padded * 2 * s.lanes};
+              segments[i] = {slots[i] + p * grid.position_floats, panels + (p * depth_taps + taps[i]) * plane_floats};
             }
             source.Step<false>(source_lines);
             result.Step<true>(result_lines);
-            Products(segments, count_planes, s.in_padded, s.in_padded, count, s.lanes, m + p * m_position);
+            Products(segments, count_planes, s.in_padded, s.in_padded, count, s.vectors(block), s.lanes,
+                     m + p * m_position);
           }
           TransformBlock(layer, args, s, grid, batch, plane, first, count, block, m);
         }
