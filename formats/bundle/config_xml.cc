@@ -44,7 +44,9 @@ class Reader {
     return text == "null" || text == "n/a" ? "" : text;
   }
 
-  void Odd(const std::string& tag, const std::string& text) { out_.not_understood.emplace_back(tag, text.substr(0, 300)); }
+  void Odd(const std::string& tag, const std::string& text) {
+    out_.not_understood.emplace_back(tag, text.substr(0, 300));
+  }
 
   std::optional<int64_t> Integer(const char* tag) {
     const std::string text = Text(tag);
@@ -134,7 +136,8 @@ class Reader {
       const size_t end = std::min(text.find(',', at), text.size());
       if (end > at) {
         const std::optional<double> value = ParseLocaleNumber(text.substr(at, end - at), nullptr);
-        if (!value || *value < -1 || *value > static_cast<double>(kMaxPixels)) return Odd("InputTensorDimensions", text);
+        if (!value || *value < -1 || *value > static_cast<double>(kMaxPixels))
+          return Odd("InputTensorDimensions", text);
         sizes.push_back(static_cast<int64_t>(*value));
       }
       at = end + 1;

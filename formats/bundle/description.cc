@@ -12,20 +12,13 @@ std::string TensorDescription::Letters() const {
 
 const char* WeightsFormatName(WeightsFormat format) {
   switch (format) {
-    case WeightsFormat::kOnnx:
-      return "ONNX";
-    case WeightsFormat::kSavedModel:
-      return "TensorFlow SavedModel";
-    case WeightsFormat::kKeras:
-      return "Keras HDF5";
-    case WeightsFormat::kTfjs:
-      return "TensorFlow.js";
-    case WeightsFormat::kTorchscript:
-      return "TorchScript";
-    case WeightsFormat::kStateDict:
-      return "PyTorch state dict";
-    case WeightsFormat::kOther:
-      break;
+    case WeightsFormat::kOnnx: return "ONNX";
+    case WeightsFormat::kSavedModel: return "TensorFlow SavedModel";
+    case WeightsFormat::kKeras: return "Keras HDF5";
+    case WeightsFormat::kTfjs: return "TensorFlow.js";
+    case WeightsFormat::kTorchscript: return "TorchScript";
+    case WeightsFormat::kStateDict: return "PyTorch state dict";
+    case WeightsFormat::kOther: break;
   }
   return "unknown";
 }

@@ -36,7 +36,7 @@ struct SizeRuleDescription {
   };
   Kind kind = Kind::kUnknown;
   int64_t min = 0, step = 0, max = 0;
-  std::string tensor, axis;  // kReference; axis: its id in 0.5, the position as a number before
+  std::string tensor = {}, axis = {};  // kReference; axis: its id in 0.5, the position as a number before
   double scale = 1, offset = 0;
 
   bool operator==(const SizeRuleDescription&) const = default;
@@ -44,12 +44,12 @@ struct SizeRuleDescription {
 
 struct AxisDescription {
   char letter = 'i';
-  std::string id;  // 0.5: "y", "channel"; before: the letter
-  SizeRuleDescription size;
+  std::string id = {};  // 0.5: "y", "channel"; before: the letter
+  SizeRuleDescription size = {};
   int64_t halo_px = 0;
   double pixel_scale = 0;  // physical size of a pixel in `unit`; 0: not said
-  std::string unit;
-  std::vector<std::string> channel_names;
+  std::string unit = {};
+  std::vector<std::string> channel_names = {};
 };
 
 struct TensorDescription {

@@ -31,12 +31,8 @@ bool OneOf(std::string_view text, std::initializer_list<std::string_view> words)
 void Append(const Node& node, size_t max_bytes, std::string* out) {
   if (out->size() > max_bytes) return;
   switch (node.kind) {
-    case Node::Kind::kNull:
-      *out += "null";
-      break;
-    case Node::Kind::kScalar:
-      *out += node.text;
-      break;
+    case Node::Kind::kNull: *out += "null"; break;
+    case Node::Kind::kScalar: *out += node.text; break;
     case Node::Kind::kList:
       *out += '[';
       for (size_t i = 0; i < node.list.size() && out->size() <= max_bytes; ++i) {

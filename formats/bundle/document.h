@@ -25,11 +25,11 @@ inline constexpr size_t kMaxNodes = 200'000;
 struct Node {
   enum class Kind : uint8_t { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  std::string text;                                // kScalar
-  bool quoted = false;                             // kScalar: written in quotes, so never a number, a truth or null
-  std::vector<Node> list;                          // kList
-  std::vector<std::pair<std::string, Node>> map;   // kMap, in the file's order
-  int line = 0;                                    // from 1; 0 where the reader does not know
+  std::string text;                               // kScalar
+  bool quoted = false;                            // kScalar: written in quotes, so never a number, a truth or null
+  std::vector<Node> list;                         // kList
+  std::vector<std::pair<std::string, Node>> map;  // kMap, in the file's order
+  int line = 0;                                   // from 1; 0 where the reader does not know
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_scalar() const { return kind == Kind::kScalar; }

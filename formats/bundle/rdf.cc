@@ -20,7 +20,8 @@ Result<RdfVersion> ParseVersion(const std::string& text) {
   if (text.rfind("0.4.", 0) == 0 || text == "0.4") return RdfVersion::k04;
   if (text.rfind("0.5.", 0) == 0 || text == "0.5") return RdfVersion::k05;
   if (text.empty()) return CorruptFile("has no format_version, so it is not a bioimage.io description");
-  return Unsupported("format_version " + text.substr(0, 40) + " is not known; fovea reads 0.3, 0.4, 0.5 and 0.2.0-csbdeep");
+  return Unsupported("format_version " + text.substr(0, 40) +
+                     " is not known; fovea reads 0.3, 0.4, 0.5 and 0.2.0-csbdeep");
 }
 
 std::string CleanDoi(const std::string& text) {
@@ -105,7 +106,8 @@ void ReadWeights(const Node& weights, BundleDescription* out) {
     description.format_name = name;
     description.file = ReadReference(entry);
     std::string& hash = description.file.sha256;
-    std::transform(hash.begin(), hash.end(), hash.begin(), [](unsigned char c) { return static_cast<char>(tolower(c)); });
+    std::transform(hash.begin(), hash.end(), hash.begin(),
+                   [](unsigned char c) { return static_cast<char>(tolower(c)); });
     if (!hash.empty() && (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)) {
       NotUnderstood("weights." + name + ".sha256", entry.At("sha256"), out);
       hash.clear();
@@ -125,7 +127,7 @@ void ReadWeights(const Node& weights, BundleDescription* out) {
 
 // test_inputs, sample_outputs, ... up to 0.4: one file a tensor, in order.
 void ReadTensorFiles(const Node& root, const char* key, std::vector<TensorDescription>* tensors,
-                     FileReference TensorDescription::* member, BundleDescription* out) {
+                     FileReference TensorDescription::*member, BundleDescription* out) {
   const std::vector<const Node*> files = root.At(key).Elements();
   for (size_t i = 0; i < files.size(); ++i) {
     if (i < tensors->size()) {
@@ -151,7 +153,7 @@ Status CheckNames(const BundleDescription& description) {
   for (const auto* tensors : {&description.inputs, &description.outputs}) {
     for (const TensorDescription& tensor : *tensors) {
       if (std::find(names.begin(), names.end(), tensor.name) != names.end()) {
-        return CorruptFile("two of its inputs and outputs are named '" + tensor.name + "'");
+        return CorruptFile("two of its inputs and outputs are both named '" + tensor.name + "'");
       }
       names.push_back(tensor.name);
     }

@@ -12,16 +12,11 @@ namespace {
 
 std::string AxisName(char letter) {
   switch (letter) {
-    case 'b':
-      return "batch";
-    case 'c':
-      return "channel";
-    case 't':
-      return "time";
-    case 'i':
-      return "index";
-    default:
-      return std::string(1, letter);
+    case 'b': return "batch";
+    case 'c': return "channel";
+    case 't': return "time";
+    case 'i': return "index";
+    default: return std::string(1, letter);
   }
 }
 

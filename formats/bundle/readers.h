@@ -1,5 +1,5 @@
-// The readers of description formats, one file each, behind ReadDescription in bundle.h. Each fills what its format says
-// and notes what it could not use; kCorruptFile only where the whole cannot be a description.
+// The readers of description formats, one file each, behind ReadDescription in bundle.h. Each fills what its format
+// says and notes what it could not use; kCorruptFile only where the whole cannot be a description.
 #ifndef FOVEA_FORMATS_BUNDLE_READERS_H_
 #define FOVEA_FORMATS_BUNDLE_READERS_H_
 

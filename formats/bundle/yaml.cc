@@ -1,5 +1,5 @@
-// YAML by libyaml's parser of events: its own nesting is bounded, no tree is built before it is counted, and aliases are
-// copies that count.
+// YAML by libyaml's parser of events: its own nesting is bounded, no tree is built before it is counted, and aliases
+// are copies that count.
 #include <yaml.h>
 
 #include <map>
@@ -79,8 +79,7 @@ class Parser {
     node->line = line_;
     std::string anchor;
     switch (event_->type) {
-      case YAML_ALIAS_EVENT:
-        return Alias(depth, node);
+      case YAML_ALIAS_EVENT: return Alias(depth, node);
       case YAML_SCALAR_EVENT:
         anchor = Name(event_->data.scalar.anchor);
         Scalar(node);
@@ -95,8 +94,7 @@ class Parser {
         anchor = Name(event_->data.mapping_start.anchor);
         FOVEA_RETURN_IF_ERROR(Map(depth, node));
         break;
-      default:
-        return Fail("a value is missing");
+      default: return Fail("a value is missing");
     }
     if (!anchor.empty()) {
       const size_t size = nodes_ - before + 1;

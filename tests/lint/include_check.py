@@ -27,6 +27,7 @@ ONLY = {
     "tiff": ("formats/", "tests/", "bench/"),
     "stb_image": ("formats/", "tests/", "bench/"),
     "pugixml": ("formats/", "tests/", "bench/"),
+    "yaml.h": ("formats/", "tests/"),
     "zip.h": ("archive/", "tests/"),
     "google/protobuf": ("converter/", "tests/", "bench/"),
     "Eigen/": ("converter/", "tests/", "bench/"),
