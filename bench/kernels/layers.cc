@@ -5,7 +5,7 @@ namespace {
 
 using kernels::UnaryFn;
 
-// network, transposed, kernel, stride, in, out, depth, rows, cols, pad, output padding, activation
+// network, transposed, kernel, stride, in, out, depth, rows, cols, pad, output padding, activation, upsampling
 constexpr Layer kLayers[] = {
     {"unet_2d_32", false, 3, 1, 1, 32, 1, 512, 512, 1, 0, UnaryFn::kRelu},
     {"unet_2d_32", false, 3, 1, 32, 32, 1, 512, 512, 1, 0, UnaryFn::kRelu},
@@ -21,6 +21,10 @@ constexpr Layer kLayers[] = {
     {"unet_2d_32", false, 3, 1, 256, 128, 1, 128, 128, 1, 0, UnaryFn::kRelu},
     {"unet_2d_32", false, 3, 1, 128, 64, 1, 256, 256, 1, 0, UnaryFn::kRelu},
     {"unet_2d_32", false, 3, 1, 64, 32, 1, 512, 512, 1, 0, UnaryFn::kRelu},
+    {"unet_2d_32", false, 3, 1, 512, 256, 1, 32, 32, 1, 0, UnaryFn::kRelu, 2},
+    {"unet_2d_32", false, 3, 1, 256, 128, 1, 64, 64, 1, 0, UnaryFn::kRelu, 2},
+    {"unet_2d_32", false, 3, 1, 128, 64, 1, 128, 128, 1, 0, UnaryFn::kRelu, 2},
+    {"unet_2d_32", false, 3, 1, 64, 32, 1, 256, 256, 1, 0, UnaryFn::kRelu, 2},
     {"unet_2d_32", false, 1, 1, 32, 1, 1, 512, 512, 0, 0, UnaryFn::kSigmoid},
     {"unet_2d_64", false, 3, 1, 1, 64, 1, 512, 512, 1, 0, UnaryFn::kRelu},
     {"unet_2d_64", false, 3, 1, 64, 64, 1, 512, 512, 1, 0, UnaryFn::kRelu},
@@ -79,6 +83,9 @@ constexpr Layer kLayers[] = {
     {"unet_3d_16", false, 3, 1, 128, 64, 8, 32, 32, 1, 0, UnaryFn::kRelu},
     {"unet_3d_16", false, 3, 1, 64, 32, 16, 64, 64, 1, 0, UnaryFn::kRelu},
     {"unet_3d_16", false, 3, 1, 32, 16, 32, 128, 128, 1, 0, UnaryFn::kRelu},
+    {"unet_3d_16", false, 3, 1, 128, 64, 4, 16, 16, 1, 0, UnaryFn::kRelu, 2},
+    {"unet_3d_16", false, 3, 1, 64, 32, 8, 32, 32, 1, 0, UnaryFn::kRelu, 2},
+    {"unet_3d_16", false, 3, 1, 32, 16, 16, 64, 64, 1, 0, UnaryFn::kRelu, 2},
     {"unet_3d_16", false, 1, 1, 16, 1, 32, 128, 128, 0, 0, UnaryFn::kSigmoid},
     {"vstain_resnet9", false, 7, 1, 3, 64, 1, 518, 518, 0, 0, UnaryFn::kIdentity},
     {"vstain_resnet9", false, 3, 2, 64, 128, 1, 512, 512, 1, 0, UnaryFn::kIdentity},

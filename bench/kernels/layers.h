@@ -18,6 +18,7 @@ struct Layer {
   int64_t pad;                // before and after, as in the network
   int64_t output_padding;     // transposed only
   kernels::UnaryFn act;
+  int64_t upsample = 1;  // 2: the convolution reads the input with every position doubled (nearest neighbour)
 };
 
 std::span<const Layer> Layers();

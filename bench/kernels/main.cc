@@ -102,11 +102,12 @@ Case CaseOf(const Layer& l) {
     const bool has_axis = a > 0 || l.depth > 1;
     c.layer.kernel[a] = has_axis ? l.kernel : 1;
     c.layer.stride[a] = has_axis ? l.stride : 1;
+    c.layer.upsample[a] = has_axis ? l.upsample : 1;
     const int64_t n = size[a];
     c.src_dims[a + 1] = n;
     c.dst_dims[a + 1] = !has_axis      ? n
                         : l.transposed ? (n - 1) * l.stride - 2 * l.pad + l.kernel + l.output_padding
-                                       : (n + 2 * l.pad - l.kernel) / l.stride + 1;
+                                       : (n * l.upsample + 2 * l.pad - l.kernel) / l.stride + 1;
     macs *= static_cast<double>(c.layer.kernel[a] * (l.transposed ? n : c.dst_dims[a + 1]));
   }
   c.flops = 2 * macs;
@@ -156,8 +157,9 @@ double Median(std::vector<double> v) {
 std::string Describe(const Layer& l) {
   const std::string depth = l.depth > 1 ? std::to_string(l.depth) + "x" : "";
   return std::string(l.transposed ? "convT " : "conv ") + std::to_string(l.kernel) + (l.depth > 1 ? "^3" : "^2") +
-         (l.stride > 1 ? " s" + std::to_string(l.stride) : "") + " " + std::to_string(l.in_channels) + ">" +
-         std::to_string(l.out_channels) + " @" + depth + std::to_string(l.rows) + "x" + std::to_string(l.cols);
+         (l.stride > 1 ? " s" + std::to_string(l.stride) : "") + (l.upsample > 1 ? " doubled" : "") + " " +
+         std::to_string(l.in_channels) + ">" + std::to_string(l.out_channels) + " @" + depth + std::to_string(l.rows) +
+         "x" + std::to_string(l.cols);
 }
 
 class Bench {

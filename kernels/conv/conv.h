@@ -25,19 +25,24 @@ struct ConvLayer {
   int64_t kernel[3] = {1, 1, 1};
   int64_t stride[3] = {1, 1, 1};
   int64_t dilation[3] = {1, 1, 1};
+  // The image is src with every position repeated so often (nearest neighbour): windows, strides and padding are in
+  // positions of that image, whose position p is src's p / upsample. 1 or 2.
+  int64_t upsample[3] = {1, 1, 1};
   int64_t groups = 1;  // divides in_channels and out_channels
   int64_t in_channels = 0;
   int64_t out_channels = 0;
   bool has_residual = false;
+  bool upsamples() const { return upsample[0] > 1 || upsample[1] > 1 || upsample[2] > 1; }
   bool exact_order = false;  // only rows that keep to the contract's chain: no Winograd
   Activation act;
 };
 
 struct ConvArgs {
-  ConstView src;                      // rank 5
-  View dst;                           // rank 5
-  ConstView residual;                 // rank 5 with dst's dims when the layer has one; may be dst itself
-  int64_t pad[3] = {0, 0, 0};         // before the view's first element, D, H, W; may be negative
+  ConstView src;       // rank 5
+  View dst;            // rank 5
+  ConstView residual;  // rank 5 with dst's dims when the layer has one; may be dst itself
+  // Before the view's first element, D, H, W; may be negative. Odd along axes that are upsampled.
+  int64_t pad[3] = {0, 0, 0};
   int64_t dst_origin[3] = {0, 0, 0};  // position of dst's first element in the whole output image
   const float* packed = nullptr;      // weights and bias as the row's pack left them
 };

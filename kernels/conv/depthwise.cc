@@ -90,7 +90,8 @@ PanelShape Panels(const ConvLayer& layer) {
 }
 
 bool Accepts(const ConvLayer& layer) {
-  return layer.groups > 1 && layer.groups == layer.in_channels && layer.groups == layer.out_channels;
+  return !layer.upsamples() && layer.groups > 1 && layer.groups == layer.in_channels &&
+         layer.groups == layer.out_channels;
 }
 
 int64_t Units(const ConvLayer& layer, const ConvArgs& args) {

@@ -18,7 +18,7 @@ PanelShape Panels(const ConvLayer& layer) {
           layer.out_channels / layer.groups};
 }
 
-bool Accepts(const ConvLayer&) { return true; }
+bool Accepts(const ConvLayer& layer) { return !layer.upsamples(); }
 
 int64_t Units(const ConvLayer& layer, const ConvArgs& args) {
   const Gather g = GatherOf(layer, args);

@@ -188,7 +188,8 @@ struct Tiles {
 };
 
 bool Accepts(const ConvLayer& layer) {
-  return layer.groups == 1 && layer.out_channels <= kMaxOutputs && layer.in_channels >= TargetLanes();
+  return !layer.upsamples() && layer.groups == 1 && layer.out_channels <= kMaxOutputs &&
+         layer.in_channels >= TargetLanes();
 }
 
 int64_t Units(const ConvLayer& layer, const ConvArgs& args) {

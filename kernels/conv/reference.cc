@@ -56,16 +56,17 @@ void Pixel(const ConvLayer& layer, const ConvArgs& args, const int64_t (&out)[4]
   for (int64_t co = 0; co < layer.out_channels; ++co) sums[co] = static_cast<Sum>(args.packed[co]);
   for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
     const int64_t d = begin[0] + kd * layer.dilation[0];
-    if (d < 0 || d >= src.dims[kD]) continue;
+    if (d < 0 || d >= src.dims[kD] * layer.upsample[0]) continue;
     for (int64_t kh = 0; kh < layer.kernel[1]; ++kh) {
       const int64_t h = begin[1] + kh * layer.dilation[1];
-      if (h < 0 || h >= src.dims[kH]) continue;
+      if (h < 0 || h >= src.dims[kH] * layer.upsample[1]) continue;
       for (int64_t kw = 0; kw < layer.kernel[2]; ++kw) {
         const int64_t w = begin[2] + kw * layer.dilation[2];
-        if (w < 0 || w >= src.dims[kW]) continue;
+        if (w < 0 || w >= src.dims[kW] * layer.upsample[2]) continue;
         const int64_t tap = (kd * layer.kernel[1] + kh) * layer.kernel[2] + kw;
         AddTap(layer,
-               src.data + out[kN] * src.strides[kN] + d * src.strides[kD] + h * src.strides[kH] + w * src.strides[kW],
+               src.data + out[kN] * src.strides[kN] + d / layer.upsample[0] * src.strides[kD] +
+                   h / layer.upsample[1] * src.strides[kH] + w / layer.upsample[2] * src.strides[kW],
                weights + tap * group_in * layer.out_channels, sums);
       }
     }

@@ -117,6 +117,58 @@ HWY_INLINE void TransformOutput(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) 
   (std::make_integer_sequence<int, kM>());
 }
 
+// How an algorithm goes along one axis: m outputs of a tile from `kInputs` source positions, which begin `kStep` apart
+// from tile to tile. They are transformed to `kValues` values; each of the `kFactors` products multiplies value
+// ValueOf(factor) by a transformed filter (rows of the filter matrix).
+template <int kAlpha, int kWindow>
+struct Plain {
+  static constexpr int kTaps = kWindow, kM = kAlpha - kTaps + 1;
+  static constexpr int kInputs = kAlpha, kStep = kM, kValues = kAlpha, kFactors = kAlpha, kUpsample = 1;
+  static constexpr int ValueOf(int factor) { return factor; }
+  static HWY_INLINE void Input(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) { TransformInput<kAlpha>(x, y); }
+  static HWY_INLINE void Output(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) { TransformOutput<kAlpha, kM>(x, y); }
+  // G of the formula above.
+  static void Filters(double (&g)[kFactors][kTaps]) {
+    double points[kAlpha - 1] = {0};
+    for (int i = 0; i < (kAlpha - 2) / 2; ++i) {
+      points[1 + 2 * i] = Points<kAlpha>::kPair[i];
+      points[2 + 2 * i] = -Points<kAlpha>::kPair[i];
+    }
+    for (int i = 0; i < kAlpha - 1; ++i) {
+      double norm = 1;
+      for (int l = 0; l < kAlpha - 1; ++l) {
+        if (l != i) norm *= points[i] - points[l];
+      }
+      for (int j = 0; j < kTaps; ++j) g[i][j] = Power(points[i], j) / norm;
+    }
+    for (int j = 0; j < kTaps; ++j) g[kAlpha - 1][j] = j == kTaps - 1 ? 1 : 0;
+  }
+};
+
+// Three taps on an image whose positions were doubled: a tile of 4 outputs sees p q q r r s. With w = w0 + w1 + w2,
+//   y0 = w0 p + (w1 + w2) q   y1 = (w0 + w1) q + w2 r   y2 = w0 q + (w1 + w2) r   y3 = (w0 + w1) r + w2 s
+// are five products instead of F(4, 3)'s six, all coefficients being 1, -1 and 1/2 (F(4, 3) with the points 0, 1, -1,
+// i, -i and infinity, where one position vanishes and two have the same value):
+//   m0 = (r - p) w0   m1 = (r + q) w/2   m2 = (r - q) (w0 - w1 - w2)/2   m3 = (r - q) (w0 + w1 - w2)/2   m4 = (s - q)
+//   w2 y0 = m1 + m2 - m0   y1 = m1 - m3   y2 = m1 - m2   y3 = m1 + m3 + m4
+struct Upsampled {
+  static constexpr int kTaps = 3, kM = 4, kInputs = 4, kStep = 2, kValues = 4, kFactors = 5, kUpsample = 2;
+  static constexpr int ValueOf(int factor) { return factor < 3 ? factor : factor - 1; }
+  static HWY_INLINE void Input(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) { TransformInput<4>(x, y); }
+  static HWY_INLINE void Output(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) {
+    y[0] = hn::Sub(hn::Add(x[1], x[2]), x[0]);
+    y[1] = hn::Sub(x[1], x[3]);
+    y[2] = hn::Sub(x[1], x[2]);
+    y[3] = hn::Add(hn::Add(x[1], x[3]), x[4]);
+  }
+  static void Filters(double (&g)[kFactors][kTaps]) {
+    constexpr double kRows[kFactors][kTaps] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, -.5}, {.5, .5, -.5}, {0, 0, 1}};
+    for (int i = 0; i < kFactors; ++i) {
+      for (int j = 0; j < kTaps; ++j) g[i][j] = kRows[i][j];
+    }
+  }
+};
+
 }  // namespace winograd
 }  // namespace HWY_NAMESPACE
 }  // namespace fovea::kernels

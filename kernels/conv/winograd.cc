@@ -1,5 +1,8 @@
 // Winograd convolution: windows of 3x3 and 5x5 (and 3x3x3, transformed plane by plane), stride 1, no groups.
 //
+// A 3x3 window on an image whose pixels were doubled (nearest neighbour) reads the image before it was: see Upsampled
+// in winograd-inl.h.
+//
 // A unit is a run of tiles of m x m outputs. Their inputs are transformed into scratch (V), alpha^2 small matrix
 // products with the transformed weights give M for one block of output channels at a time, and the output transform
 // adds bias and residual, activates and stores. V and the M of a block stay in L2. In 3-D the planes' products are
@@ -19,6 +22,7 @@
 #include "kernels/conv/rows.h"
 #include "kernels/conv/winograd-inl.h"
 #include "kernels/conv/winograd_pack-inl.h"
+#include "kernels/conv/winograd_product-inl.h"
 #include "kernels/elementwise/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,22 +30,18 @@ namespace fovea::kernels {
 namespace HWY_NAMESPACE {
 namespace winograd {
 
-// Tiles of the product's register block: kRows x 2 accumulators.
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
-inline constexpr int kRows = 14;
-#else
-inline constexpr int kRows = 6;
-#endif
-inline constexpr int kMaxPlanes = 3;  // window's depth
-
-HWY_INLINE int64_t LaneCount() { return static_cast<int64_t>(hn::Lanes(Floats())); }
-HWY_INLINE int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-HWY_INLINE int64_t FloorDivide(int64_t a, int64_t b) { return a >= 0 ? a / b : -DivideUp(-a, b); }
-
-template <int kAlpha, int kTaps>
+template <class Scheme>
 struct Filter {
-  static constexpr int kM = kAlpha - kTaps + 1;
-  static constexpr int kProducts = kAlpha * kAlpha;
+  static constexpr int kTaps = Scheme::kTaps, kM = Scheme::kM, kUpsample = Scheme::kUpsample;
+  static constexpr int kInputs = Scheme::kInputs, kValues = Scheme::kValues, kFactors = Scheme::kFactors;
+  static constexpr int kProducts = kFactors * kFactors;
+  static constexpr int kKept = kValues * kValues;  // transformed values of a tile
+
+  // Source planes that an output plane is made of, and planes of filters: of an image that is doubled in depth, odd and
+  // even output planes see two source planes each by filters of their own.
+  static bool Deep(const ConvLayer& layer) { return layer.upsample[0] == 2; }
+  static int64_t DepthTaps(const ConvLayer& layer) { return Deep(layer) ? 2 : layer.kernel[0]; }
+  static int64_t FilterPlanes(const ConvLayer& layer) { return Deep(layer) ? 4 : layer.kernel[0]; }
 
   // What follows from the layer alone.
   struct Sizes {
@@ -53,7 +53,7 @@ struct Filter {
         : lanes(LaneCount()),
           in_padded(DivideUp(layer.in_channels, lanes) * lanes),
           blocks(DivideUp(layer.out_channels, 2 * lanes)),
-          panel_floats(layer.kernel[0] * in_padded * 2 * lanes),
+          panel_floats(FilterPlanes(layer) * in_padded * 2 * lanes),
           last_vectors(DivideUp(layer.out_channels, lanes) - 2 * (blocks - 1)) {}
   };
 
@@ -73,7 +73,7 @@ struct Filter {
       tiles = rows * cols;
       // V of a run and M of a block in about 3/4 MiB of L2; wide layers take more tiles, so that the weights' traffic
       // is shared.
-      const int64_t tile_bytes = kProducts * 4 * (layer.kernel[0] * s.in_padded + 2 * s.lanes);
+      const int64_t tile_bytes = 4 * (kKept * DepthTaps(layer) * s.in_padded + kProducts * 2 * s.lanes);
       int64_t most = (256 << 10) / tile_bytes / kRows * kRows;
       most = std::clamp<int64_t>(most,
                                  layer.in_channels >= 512   ? 4 * kRows
@@ -84,11 +84,11 @@ struct Filter {
       if (runs > 1 || tiles > 2 * kRows) runs = DivideUp(runs, 2) * 2;
       run = DivideUp(tiles, runs);
       runs = DivideUp(tiles, run);
-      planes = layer.kernel[0] == 1 ? 1 : 8;
+      planes = DepthTaps(layer) == 1 ? 1 : 8;
       plane_runs = DivideUp(args.dst.dims[kD], planes);
       // Positions are not a multiple of 4 KiB apart: the transforms walk them all at once.
       position_floats = run * s.in_padded + 16;
-      slot_floats = kProducts * position_floats;
+      slot_floats = kKept * position_floats;
     }
   };
 
@@ -100,7 +100,7 @@ struct Filter {
   static int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs& args) {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
-    return layer.kernel[0] * grid.slot_floats + kProducts * (grid.run * 2 * s.lanes + 16);
+    return DepthTaps(layer) * grid.slot_floats + kProducts * (grid.run * 2 * s.lanes + 16);
   }
 
   // [block][position][kd][input channel][vectors of output channels], then the bias, padded.
@@ -120,10 +120,16 @@ struct Filter {
     for (int64_t block = part; block < s.blocks; block += parts) {
       const int64_t width = s.vectors(block) * s.lanes, first = block * 2 * s.lanes;
       float* panels = packed + block * kProducts * s.panel_floats;
-      for (int64_t kd = 0; kd < layer.kernel[0]; ++kd) {
-        const float* plane = weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
-        FilterPacker<kAlpha, kTaps>(plane, layer.in_channels, layer.out_channels, width)
-            .Block(first, s.in_padded, panels + kd * s.in_padded * width, layer.kernel[0] * s.in_padded * width);
+      const int64_t filter_planes = FilterPlanes(layer);
+      for (int64_t f = 0; f < filter_planes; ++f) {
+        const auto plane = [&](int64_t kd) {
+          return weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
+        };
+        // Doubled in depth: w0, w1 + w2 and w0 + w1, w2.
+        constexpr int kFirst[4] = {0, 1, 0, 2}, kSecond[4] = {-1, 2, 1, -1};
+        const float* more = Deep(layer) && kSecond[f] >= 0 ? plane(kSecond[f]) : nullptr;
+        FilterPacker<Scheme>(plane(Deep(layer) ? kFirst[f] : f), more, layer.in_channels, layer.out_channels, width)
+            .Block(first, s.in_padded, panels + f * s.in_padded * width, filter_planes * s.in_padded * width);
       }
       for (int64_t co = first; co < first + 2 * s.lanes; ++co) {
         biases[co] = bias != nullptr && co < layer.out_channels ? bias[co] : 0.0f;
@@ -134,10 +140,17 @@ struct Filter {
   // Source positions of axis 1 (rows) or 2 (columns) that windows of dst reach, [0, reach). The last tile looks
   // further, but must not see what a smaller view would not hold.
   static HWY_INLINE int64_t Reach(const ConvArgs& args, int axis) {
-    return std::min(args.src.dims[kD + axis], args.dst.dims[kD + axis] + kTaps - 1 - args.pad[axis]);
+    return std::min(args.src.dims[kD + axis],
+                    DivideUp(args.dst.dims[kD + axis] + kTaps - 1 - args.pad[axis], kUpsample));
   }
 
-  // alpha x alpha pixels of one tile, one vector of channels: loaded (zero outside the source), transformed, stored to
+  // First source position of tile `tile` of the grid along axis 1 or 2; of a doubled image, whose padding is odd, the
+  // second half of it is what the tile begins with.
+  static HWY_INLINE int64_t SourceOf(const ConvArgs& args, int64_t tile, int axis) {
+    return FloorDivide(tile * kM - args.dst_origin[axis] - args.pad[axis], kUpsample);
+  }
+
+  // The source pixels of one tile, one vector of channels: loaded (zero outside the source), transformed, stored to
   // V.
   template <bool kInside>
   static HWY_INLINE void InputVector(const ConvArgs& args, const float* plane, int64_t row, int64_t col,
@@ -146,11 +159,11 @@ struct Filter {
     const Floats d;
     const int64_t height = Reach(args, 1), width = Reach(args, 2);
     const int64_t row_stride = args.src.strides[kH], col_stride = args.src.strides[kW];
-    HWY_ALIGN float stage[kProducts * hn::MaxLanes(d)];
+    HWY_ALIGN float stage[kValues * kInputs * hn::MaxLanes(d)];
     const float* origin = plane + row * row_stride + col * col_stride;
-    for (int j = 0; j < kAlpha; ++j) {
-      Vec x[kAlpha], y[kAlpha];
-      for (int i = 0; i < kAlpha; ++i) {
+    for (int j = 0; j < kInputs; ++j) {
+      Vec x[kInputs], y[kValues];
+      for (int i = 0; i < kInputs; ++i) {
         if constexpr (kInside) {
           x[i] = hn::LoadU(d, origin + i * row_stride + j * col_stride);
         } else {
@@ -159,14 +172,14 @@ struct Filter {
           x[i] = !inside ? hn::Zero(d) : lanes_here == lanes ? hn::LoadU(d, from) : LoadFirst(from, lanes_here);
         }
       }
-      TransformInput<kAlpha>(x, y);
-      for (int i = 0; i < kAlpha; ++i) hn::Store(y[i], d, stage + static_cast<int64_t>(i * kAlpha + j) * lanes);
+      Scheme::Input(x, y);
+      for (int i = 0; i < kValues; ++i) hn::Store(y[i], d, stage + static_cast<int64_t>(i * kInputs + j) * lanes);
     }
-    for (int i = 0; i < kAlpha; ++i) {
-      Vec x[kAlpha], y[kAlpha];
-      for (int j = 0; j < kAlpha; ++j) x[j] = hn::Load(d, stage + static_cast<int64_t>(i * kAlpha + j) * lanes);
-      TransformInput<kAlpha>(x, y);
-      for (int j = 0; j < kAlpha; ++j) hn::Store(y[j], d, v + (i * kAlpha + j) * position_floats);
+    for (int i = 0; i < kValues; ++i) {
+      Vec x[kInputs], y[kValues];
+      for (int j = 0; j < kInputs; ++j) x[j] = hn::Load(d, stage + static_cast<int64_t>(i * kInputs + j) * lanes);
+      Scheme::Input(x, y);
+      for (int j = 0; j < kValues; ++j) hn::Store(y[j], d, v + (i * kValues + j) * position_floats);
     }
   }
 
@@ -176,9 +189,9 @@ struct Filter {
     const int64_t height = Reach(args, 1), width = Reach(args, 2);
     for (int64_t t = 0; t < count; ++t) {
       const int64_t tile = first + t;
-      const int64_t row = (grid.row_begin + tile / grid.cols) * kM - args.dst_origin[1] - args.pad[1];
-      const int64_t col = (grid.col_begin + tile % grid.cols) * kM - args.dst_origin[2] - args.pad[2];
-      const bool inside = row >= 0 && row + kAlpha <= height && col >= 0 && col + kAlpha <= width;
+      const int64_t row = SourceOf(args, grid.row_begin + tile / grid.cols, 1);
+      const int64_t col = SourceOf(args, grid.col_begin + tile % grid.cols, 2);
+      const bool inside = row >= 0 && row + kInputs <= height && col >= 0 && col + kInputs <= width;
       for (int64_t c = 0; c < s.in_padded; c += s.lanes) {
         const int64_t lanes_here = std::min(s.lanes, layer.in_channels - c);
         float* to = v + t * s.in_padded + c;
@@ -191,90 +204,24 @@ struct Filter {
     }
   }
 
-  struct Segment {
-    const float* v;      // of the position, first tile
-    const float* panel;  // of the position and plane
-  };
-
-  // Tiles of V times a panel: M[tile][kVectors].
-  template <int kVectors, int... kTile>
-  static HWY_INLINE void Multiply(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
-                                  float* HWY_RESTRICT m, std::integer_sequence<int, kTile...>) {
-    const Floats d;
-    const int64_t lanes = LaneCount();
-    Vec acc[2 * sizeof...(kTile)];
-    ((acc[2 * kTile] = hn::Zero(d), acc[2 * kTile + 1] = hn::Zero(d)), ...);
-    for (int segment = 0; segment < count; ++segment) {
-      const float* quads[4] = {segments[segment].v, segments[segment].v + 4 * tile_floats,
-                               segments[segment].v + 8 * tile_floats, segments[segment].v + 12 * tile_floats};
-      const float* HWY_RESTRICT panel = segments[segment].panel;
-      for (int64_t k = 0; k < depth; ++k) {
-        const Vec w0 = hn::Load(d, panel), w1 = kVectors == 2 ? hn::Load(d, panel + lanes) : w0;
-        panel += kVectors * lanes;
-        (
-            [&]() HWY_ATTR {
-              const Vec x = hn::Set(d, quads[kTile / 4][(kTile % 4) * tile_floats]);
-              acc[2 * kTile] = hn::MulAdd(x, w0, acc[2 * kTile]);
-              if constexpr (kVectors == 2) acc[2 * kTile + 1] = hn::MulAdd(x, w1, acc[2 * kTile + 1]);
-            }(),
-            ...);
-        ++quads[0], ++quads[1], ++quads[2], ++quads[3];
-      }
-    }
-    (
-        [&]() HWY_ATTR {
-          hn::Store(acc[2 * kTile], d, m + kVectors * kTile * lanes);
-          if constexpr (kVectors == 2) hn::Store(acc[2 * kTile + 1], d, m + (2 * kTile + 1) * lanes);
-        }(),
-        ...);
-  }
-
-  using ProductFunction = void (*)(const Segment*, int, int64_t, int64_t, float*);
-  template <int kVectors, int kTiles>
-  static HWY_NOINLINE void Product(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
-                                   float* HWY_RESTRICT m) {
-    Multiply<kVectors>(segments, count, depth, tile_floats, m, std::make_integer_sequence<int, kTiles>());
-  }
-  // Of 1 .. kRows tiles.
-  template <int kVectors, int... kTiles>
-  static HWY_INLINE ProductFunction ProductOf(int64_t tiles, std::integer_sequence<int, kTiles...>) {
-    static constexpr ProductFunction kProductFunctions[] = {Product<kVectors, kTiles + 1>...};
-    return kProductFunctions[tiles - 1];
-  }
-
-  static void Products(const Segment* segments, int count, int64_t depth, int64_t tile_floats, int64_t tiles,
-                       int64_t vectors, int64_t lanes, float* HWY_RESTRICT m) {
-    constexpr std::make_integer_sequence<int, kRows> kAll;
-    // Even pieces: 32 tiles are 11 + 11 + 10, not 14 + 14 + 4.
-    const int64_t pieces = DivideUp(tiles, kRows);
-    for (int64_t piece = 0, at = 0; piece < pieces; ++piece) {
-      const int64_t next = tiles * (piece + 1) / pieces;
-      Segment moved[kMaxPlanes];
-      for (int i = 0; i < count; ++i) moved[i] = {segments[i].v + at * tile_floats, segments[i].panel};
-      const ProductFunction product = vectors == 2 ? ProductOf<2>(next - at, kAll) : ProductOf<1>(next - at, kAll);
-      product(moved, count, depth, tile_floats, m + at * vectors * lanes);
-      at = next;
-    }
-  }
-
   // One vector of output channels of one tile.
   static HWY_INLINE void OutputVector(const ConvLayer& layer, const ConvArgs& args, const float* HWY_RESTRICT m,
                                       int64_t position_floats, Vec bias, float* dst, const float* residual,
                                       int64_t row_first, int64_t row_last, int64_t col_first, int64_t col_last,
                                       int64_t lanes_here, int64_t lanes) {
     const Floats d;
-    HWY_ALIGN float stage[kM * kAlpha * hn::MaxLanes(d)];
-    for (int j = 0; j < kAlpha; ++j) {
-      Vec x[kAlpha], y[kM];
-      for (int i = 0; i < kAlpha; ++i) x[i] = hn::Load(d, m + (i * kAlpha + j) * position_floats);
-      TransformOutput<kAlpha, kM>(x, y);
-      for (int i = 0; i < kM; ++i) hn::Store(y[i], d, stage + static_cast<int64_t>(i * kAlpha + j) * lanes);
+    HWY_ALIGN float stage[kM * kFactors * hn::MaxLanes(d)];
+    for (int j = 0; j < kFactors; ++j) {
+      Vec x[kFactors], y[kM];
+      for (int i = 0; i < kFactors; ++i) x[i] = hn::Load(d, m + (i * kFactors + j) * position_floats);
+      Scheme::Output(x, y);
+      for (int i = 0; i < kM; ++i) hn::Store(y[i], d, stage + static_cast<int64_t>(i * kFactors + j) * lanes);
     }
     const int64_t row_stride = args.dst.strides[kH], col_stride = args.dst.strides[kW];
     for (int64_t i = row_first; i < row_last; ++i) {
-      Vec x[kAlpha], y[kM];
-      for (int j = 0; j < kAlpha; ++j) x[j] = hn::Load(d, stage + (i * kAlpha + j) * lanes);
-      TransformOutput<kAlpha, kM>(x, y);
+      Vec x[kFactors], y[kM];
+      for (int j = 0; j < kFactors; ++j) x[j] = hn::Load(d, stage + (i * kFactors + j) * lanes);
+      Scheme::Output(x, y);
       for (int64_t j = col_first; j < col_last; ++j) {
         Vec value = hn::Add(y[j], bias);
         if (residual != nullptr) {
@@ -329,13 +276,14 @@ struct Filter {
   // What the run of tiles from `first` on reads that the run above it did not.
   static LineWalk NextSource(const ConvLayer& layer, const ConvArgs& args, const Grid& grid, int64_t batch,
                              int64_t plane, int64_t first) {
-    const int64_t last_plane = std::clamp<int64_t>(plane - args.pad[0] + layer.kernel[0] - 1, 0, args.src.dims[kD] - 1);
+    const int64_t last_plane = std::clamp<int64_t>(
+        FloorDivide(plane - args.pad[0] + layer.kernel[0] - 1, layer.upsample[0]), 0, args.src.dims[kD] - 1);
     const int64_t count = GoesToMemory(args.dst) ? std::clamp<int64_t>(grid.tiles - first, 0, grid.run) : 0;
-    const int64_t row_shift = grid.row_begin * kM - args.dst_origin[1] - args.pad[1] + kTaps - 1;
-    const int64_t col_shift = grid.col_begin * kM - args.dst_origin[2] - args.pad[2] + kTaps - 1;
-    return LineWalk(
-        args.src, args.src.data + batch * args.src.strides[kN] + last_plane * args.src.strides[kD],
-        {first, first + count, grid.cols, kM, row_shift, col_shift, Reach(args, 1), Reach(args, 2), layer.in_channels});
+    const int64_t row_shift = SourceOf(args, grid.row_begin, 1) + kInputs - Scheme::kStep;
+    const int64_t col_shift = SourceOf(args, grid.col_begin, 2) + kInputs - Scheme::kStep;
+    return LineWalk(args.src, args.src.data + batch * args.src.strides[kN] + last_plane * args.src.strides[kD],
+                    {first, first + count, grid.cols, Scheme::kStep, row_shift, col_shift, Reach(args, 1),
+                     Reach(args, 2), layer.in_channels});
   }
 
   // What the output transform of a block writes.
@@ -351,7 +299,7 @@ struct Filter {
   static void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
-    const int64_t depth_taps = layer.kernel[0];
+    const int64_t depth_taps = DepthTaps(layer), filter_planes = FilterPlanes(layer);
     float* m = scratch + depth_taps * grid.slot_floats;
     const int64_t m_position = grid.run * 2 * s.lanes + 16;
     for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
@@ -365,8 +313,10 @@ struct Filter {
         const float* slots[kMaxPlanes];
         int64_t taps[kMaxPlanes];
         int count_planes = 0;
+        const int64_t deepest = plane - args.pad[0], first_source = FloorDivide(deepest, layer.upsample[0]);
+        const int64_t first_filter = Deep(layer) && deepest == 2 * first_source ? 2 : 0;
         for (int64_t kd = 0; kd < depth_taps; ++kd) {
-          const int64_t source = plane - args.pad[0] + kd;
+          const int64_t source = first_source + kd;
           if (source < 0 || source >= args.src.dims[kD]) continue;
           const int64_t slot = source % depth_taps;
           float* v = scratch + slot * grid.slot_floats;
@@ -377,7 +327,7 @@ struct Filter {
             held[slot] = source;
           }
           slots[count_planes] = v;
-          taps[count_planes++] = kd;
+          taps[count_planes++] = first_filter + kd;
         }
         LineWalk source = NextSource(layer, args, grid, batch, plane, first + grid.run);
         const int64_t source_lines = DivideUp(source.Lines(), s.blocks * kProducts);
@@ -389,7 +339,9 @@ struct Filter {
           for (int p = 0; p < kProducts; ++p) {
             Segment segments[kMaxPlanes];
             for (int i = 0; i < count_planes; ++i) {
-              segments[i] = {slots[i] + p * grid.position_floats, panels + (p * depth_taps + taps[i]) * plane_floats};
+              const int value = Scheme::ValueOf(p / kFactors) * kValues + Scheme::ValueOf(p % kFactors);
+              segments[i] = {slots[i] + value * grid.position_floats,
+                             panels + (p * filter_planes + taps[i]) * plane_floats};
             }
             source.Step<false>(source_lines);
             result.Step<true>(result_lines);
@@ -406,14 +358,17 @@ struct Filter {
     for (int a = 0; a < 3; ++a) {
       if (layer.stride[a] != 1 || layer.dilation[a] != 1) return false;
     }
+    if (layer.upsample[1] != kUpsample || layer.upsample[2] != kUpsample) return false;
+    if (layer.upsample[0] != (layer.kernel[0] == 1 ? 1 : kUpsample)) return false;
     return !layer.exact_order && layer.groups == 1 && layer.kernel[1] == kTaps && layer.kernel[2] == kTaps &&
            (layer.kernel[0] == 1 || (layer.kernel[0] == 3 && kTaps == 3)) && layer.in_channels >= LaneCount() &&
            layer.out_channels >= LaneCount();
   }
 };
 
-using Filter3x3 = Filter<6, 3>;
-using Filter5x5 = Filter<8, 5>;
+using Filter3x3 = Filter<Plain<6, 3>>;
+using Filter5x5 = Filter<Plain<8, 5>>;
+using FilterUpsampled = Filter<Upsampled>;
 
 }  // namespace winograd
 }  // namespace HWY_NAMESPACE
@@ -424,7 +379,8 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 namespace {
 
-// F(4x4) for both: for 3x3 with a quarter of the multiplications, for 5x5 with 4/25 of them.
+// F(4x4) for all: for 3x3 with a quarter of the multiplications, for 5x5 with 4/25 of them, for 3x3 on an image that
+// was doubled with 25/144 of them.
 #define FOVEA_WINOGRAD_ROW(target, isa, filter, name)                               \
   {{{isa, name, target::winograd::filter::Accepts, target::winograd::filter::Units, \
      target::winograd::filter::ScratchFloats, target::winograd::filter::Run},       \
@@ -434,7 +390,8 @@ namespace {
    false},
 #define FOVEA_WINOGRAD_ROWS(target, isa, label)                                  \
   FOVEA_WINOGRAD_ROW(target, isa, Filter3x3, "conv/winograd/" label "/f4x4-3x3") \
-  FOVEA_WINOGRAD_ROW(target, isa, Filter5x5, "conv/winograd/" label "/f4x4-5x5")
+  FOVEA_WINOGRAD_ROW(target, isa, Filter5x5, "conv/winograd/" label "/f4x4-5x5") \
+  FOVEA_WINOGRAD_ROW(target, isa, FilterUpsampled, "conv/winograd/" label "/f4x4-3x3-doubled")
 
 constexpr ConvKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3

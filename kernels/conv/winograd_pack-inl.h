@@ -25,36 +25,17 @@ namespace winograd {
 using Doubles = hn::ScalableTag<double>;
 using HalfFloats = hn::Rebind<float, Doubles>;
 
-// G of the header's formula.
-template <int kAlpha, int kTaps>
-struct WeightMatrix {
-  double g[kAlpha][kTaps] = {};
-  WeightMatrix() {
-    double points[kAlpha - 1] = {0};
-    for (int i = 0; i < (kAlpha - 2) / 2; ++i) {
-      points[1 + 2 * i] = Points<kAlpha>::kPair[i];
-      points[2 + 2 * i] = -Points<kAlpha>::kPair[i];
-    }
-    for (int i = 0; i < kAlpha - 1; ++i) {
-      double norm = 1;
-      for (int l = 0; l < kAlpha - 1; ++l) {
-        if (l != i) norm *= points[i] - points[l];
-      }
-      for (int j = 0; j < kTaps; ++j) g[i][j] = Power(points[i], j) / norm;
-    }
-    g[kAlpha - 1][kTaps - 1] = 1;
-  }
-};
-
-template <int kAlpha, int kTaps>
+template <class Scheme>
 class FilterPacker {
  public:
-  static constexpr int kProducts = kAlpha * kAlpha;
+  static constexpr int kTaps = Scheme::kTaps, kFactors = Scheme::kFactors, kProducts = kFactors * kFactors;
 
-  // weights: [tap][in_channels][out_channels] of one plane of the window; a block has `width` output channels, a
-  // multiple of a vector of doubles, at most 2 vectors of floats.
-  FilterPacker(const float* weights, int64_t in_channels, int64_t out_channels, int64_t width)
-      : weights_(weights), in_channels_(in_channels), out_channels_(out_channels), width_(width) {}
+  // weights: [tap][in_channels][out_channels] of one plane of the window; more: of another plane, whose taps are added,
+  // or null. A block has `width` output channels, a multiple of a vector of doubles, at most 2 vectors of floats.
+  FilterPacker(const float* weights, const float* more, int64_t in_channels, int64_t out_channels, int64_t width)
+      : weights_(weights), more_(more), in_channels_(in_channels), out_channels_(out_channels), width_(width) {
+    Scheme::Filters(g_);
+  }
 
   // Input channels [0, in_padded) of the block that begins at output channel `first`, to panels `panel_floats` apart.
   // What is beyond the layer's channels is 0.
@@ -87,32 +68,36 @@ class FilterPacker {
       for (int p = 0; p < kProducts; ++p) hn::StoreU(hn::Zero(narrow), narrow, stage + p * kInputs * width_);
       return;
     }
-    hn::Vec<Doubles> g[kTaps * kTaps], half[kAlpha * kTaps];
-    for (int t = 0; t < kTaps * kTaps; ++t) {
-      const float* from = weights_ + (t * in_channels_ + ci) * out_channels_ + co;
+    hn::Vec<Doubles> g[kTaps * kTaps], half[kFactors * kTaps];
+    const auto load = [&](const float* weights, int t) HWY_ATTR {
+      const float* from = weights + (t * in_channels_ + ci) * out_channels_ + co;
       HWY_ALIGN float edge[hn::MaxLanes(narrow)] = {};
       if (here < lanes) from = std::copy_n(from, here, edge) - here;
-      g[t] = hn::PromoteTo(d, hn::LoadU(narrow, from));
+      return hn::PromoteTo(d, hn::LoadU(narrow, from));
+    };
+    for (int t = 0; t < kTaps * kTaps; ++t) {
+      g[t] = load(weights_, t);
+      if (more_ != nullptr) g[t] = hn::Add(g[t], load(more_, t));
     }
-    for (int i = 0; i < kAlpha; ++i) {
+    for (int i = 0; i < kFactors; ++i) {
       for (int j = 0; j < kTaps; ++j) {
-        half[i * kTaps + j] = hn::Mul(hn::Set(d, matrix_.g[i][0]), g[j]);
+        half[i * kTaps + j] = hn::Mul(hn::Set(d, g_[i][0]), g[j]);
         for (int k = 1; k < kTaps; ++k) {
-          half[i * kTaps + j] = hn::MulAdd(hn::Set(d, matrix_.g[i][k]), g[k * kTaps + j], half[i * kTaps + j]);
+          half[i * kTaps + j] = hn::MulAdd(hn::Set(d, g_[i][k]), g[k * kTaps + j], half[i * kTaps + j]);
         }
       }
     }
-    for (int i = 0; i < kAlpha; ++i) {
-      for (int j = 0; j < kAlpha; ++j) {
-        hn::Vec<Doubles> u = hn::Mul(half[i * kTaps], hn::Set(d, matrix_.g[j][0]));
-        for (int k = 1; k < kTaps; ++k) u = hn::MulAdd(half[i * kTaps + k], hn::Set(d, matrix_.g[j][k]), u);
-        hn::StoreU(hn::DemoteTo(narrow, u), narrow, stage + (i * kAlpha + j) * kInputs * width_);
+    for (int i = 0; i < kFactors; ++i) {
+      for (int j = 0; j < kFactors; ++j) {
+        hn::Vec<Doubles> u = hn::Mul(half[i * kTaps], hn::Set(d, g_[j][0]));
+        for (int k = 1; k < kTaps; ++k) u = hn::MulAdd(half[i * kTaps + k], hn::Set(d, g_[j][k]), u);
+        hn::StoreU(hn::DemoteTo(narrow, u), narrow, stage + (i * kFactors + j) * kInputs * width_);
       }
     }
   }
 
-  const WeightMatrix<kAlpha, kTaps> matrix_;
-  const float* weights_;
+  double g_[kFactors][kTaps];
+  const float *weights_, *more_;
   int64_t in_channels_, out_channels_, width_;
 };
 

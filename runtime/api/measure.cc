@@ -8,6 +8,7 @@
 #include "runtime/api/ports.h"
 #include "runtime/exec/accuracy.h"
 #include "runtime/exec/thread_pool.h"
+#include "runtime/plan/fuse_upsampling.h"
 
 namespace fovea {
 
@@ -41,6 +42,7 @@ Result<AccuracyReport> MeasureAccuracy(const Model& model, const std::vector<std
   FOVEA_ASSIGN_OR_RETURN(Session session, Session::Create(model, input_dims, options));
   FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
   FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(model.file()->graph(), input_dims, {}));
+  plan::FuseUpsampling(cap, options.exact_convolution, &resolved);  // as the session does
   if (cancelled) session.SetCancel(cancelled);
   std::vector<std::vector<float>> results;
   std::vector<float*> pointers;

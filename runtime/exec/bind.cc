@@ -137,7 +137,8 @@ void Operator::BindConv(std::span<const Operand> in, const Operand& out, const f
     args.dst_origin[s] = out.begin(a);
     // Transposed: position of dst's first element in the result scattered from the view's first element.
     args.pad[s] = conv_transpose_ != nullptr ? out.begin(a) + pad - in[0].begin(a) * conv_layer_.stride[s]
-                                             : WindowPad(in[0], out, a, conv_layer_.stride[s], pad);
+                                             : WindowPad(in[0], out, a, conv_layer_.stride[s], pad) +
+                                                   in[0].begin(a) * (conv_layer_.upsample[s] - 1);
   }
   if (conv_transpose_ != nullptr) {
     bound->any = ConvTransposeCall{conv_transpose_, conv_layer_, args};

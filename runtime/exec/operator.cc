@@ -14,6 +14,7 @@ void FillConvLayer(const Params& params, const plan::ResolvedNode& node, kernels
     layer->kernel[a] = params.kernel[a];
     layer->stride[a] = params.stride[a];
     layer->dilation[a] = params.dilation[a];
+    layer->upsample[a] = node.upsample[a];
   }
   layer->groups = params.groups;
   layer->in_channels = node.in[0].back();

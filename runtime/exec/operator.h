@@ -66,6 +66,9 @@ class Operator {
   // What output regions must be aligned to along D, H, W, for the picked kernel's sake.
   std::array<int64_t, 3> lattice() const;
 
+  // False for convolutions by Winograd's algorithm.
+  bool keeps_exact_order() const { return conv_ == nullptr || conv_->exact_order; }
+
   // Convolutions: floats of packed weights, and packing part `part` of `parts`. 0 for other operators. weights and bias
   // as in the model; bias may be null.
   int64_t PackedFloats() const;

@@ -66,6 +66,11 @@ std::vector<AxisLink> Window(const ResolvedNode& node, const Params& params, Lin
 template <class Params>
 void LinkConv(const ResolvedNode& node, const Params& params, LinkKind kind, NodeLinks* links) {
   links->inputs[0] = Window(node, params, kind);
+  const int rank = static_cast<int>(node.out.size());
+  for (int s = 0; s < 3; ++s) {
+    const int axis = SpatialAxis(s, rank);
+    if (axis >= 1) links->inputs[0][static_cast<size_t>(axis)].factor = node.upsample[static_cast<size_t>(s)];
+  }
   links->inputs[0].back() = Whole(node.in[0].back());
   links->align.back() = 0;
   for (size_t i = 1; i < node.in.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "runtime/plan/bands.h"
+#include "runtime/plan/fuse_upsampling.h"
 #include "runtime/plan/memory.h"
 #include "runtime/plan/receptive_field.h"
 
@@ -145,6 +146,7 @@ BandPolicy Policy(const PlanOptions& options) {
 
 Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
   Plan plan;
+  FuseUpsampling(options.cap, options.exact_order, &graph);
   plan.graph = std::move(graph);
   plan.fixed_bytes = options.fixed_bytes;
   plan.streaming = options.streaming;

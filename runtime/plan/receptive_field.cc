@@ -12,7 +12,7 @@ constexpr int64_t kMaxLattice = 4096;
 // Positions of the input axis per position of the output axis.
 void LinkRate(const AxisLink& link, int64_t* numerator, int64_t* denominator) {
   switch (link.kind) {
-    case LinkKind::kWindow: *numerator = link.stride; break;
+    case LinkKind::kWindow: *numerator = link.stride, *denominator = link.factor; break;
     case LinkKind::kTransposed: *denominator = link.stride; break;
     case LinkKind::kSlice: *numerator = std::abs(link.stride); break;
     case LinkKind::kExpand: *numerator = link.factor; break;

@@ -82,6 +82,7 @@ Interval Needed(const NodeLinks& links, const AxisLink& link, Interval out, bool
     case LinkKind::kWindow:
       need = {out.begin * link.stride - link.offset,
               (out.end - 1) * link.stride - link.offset + (link.kernel - 1) * link.dilation + 1};
+      need = {FloorDiv(need.begin, link.factor), CeilDiv(need.end, link.factor)};
       break;
     case LinkKind::kTransposed:
       need = {CeilDiv(out.begin + link.offset - (link.kernel - 1) * link.dilation, link.stride),

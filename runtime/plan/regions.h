@@ -44,7 +44,7 @@ enum class LinkKind : uint8_t {
   kUnused,      // the input only decides sizes
   kBroadcast,   // size 1 whatever is wanted
   kSame,        // output position + offset
-  kWindow,      // stride, dilation, kernel, offset = padding before
+  kWindow,      // stride, dilation, kernel, offset = padding before, of positions repeated `factor` times
   kTransposed,  // the same for transposed convolution
   kResize,
   kPad,     // offset = padding before

@@ -5,6 +5,7 @@
 #ifndef FOVEA_RUNTIME_PLAN_RESOLVE_H_
 #define FOVEA_RUNTIME_PLAN_RESOLVE_H_
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct ResolvedNode {
   std::vector<int64_t> begin;                 // Pad: amount before; Slice: start; Tile: repeats; one an axis
   std::vector<int64_t> numbers;               // Dims: the elements
   std::vector<double> scale;                  // Resize: out / in or what the model prescribes, one an axis
+  // Conv: positions of the first input are repeated so often before the window reads them (fuse_upsampling.h).
+  Int3 upsample{1, 1, 1};
 
   bool Has(size_t input) const { return input < node->inputs.size() && node->inputs[input] != kNoValue; }
 };
@@ -33,6 +36,7 @@ struct ResolvedGraph {
   const Graph* graph = nullptr;
   std::vector<Dims> dims;  // of every value
   std::vector<ResolvedNode> nodes;
+  std::vector<std::shared_ptr<const Node>> fused;  // nodes that are not the graph's
 };
 
 // input_dims: stored order, one an input port. shape_values: elements of the ports that say is_shape; may be shorter
