@@ -92,6 +92,11 @@ Status ReadAsFloat(ImageReader& reader, const Region& region, float* dst, int64_
   return OkStatus();
 }
 
+void ImageWriter::SetDisplay(std::vector<DisplayRange> ranges, std::vector<Lut> luts) {
+  info_.display_ranges = std::move(ranges);
+  info_.luts = std::move(luts);
+}
+
 Status ImageWriter::WriteFloat(const Region& region, const float* src, int64_t pixel_stride) {
   FOVEA_RETURN_IF_ERROR(CheckRegion(region));
   if (info_.dtype == DType::kFloat32 && pixel_stride == 1) return Write(region, src);

@@ -47,6 +47,8 @@ struct ImageJBlock {
   std::vector<uint8_t> bytes;  // text items as UTF-16 in host byte order
 };
 
+inline constexpr uint32_t kImageJRoi = 0x726f6920, kImageJOverlay = 0x6f766572;  // 'roi ', 'over'
+
 struct ImageInfo {
   DType dtype = DType::kFloat32;
   int64_t t = 1, z = 1, c = 1, y = 0, x = 0;
@@ -139,6 +141,10 @@ class ImageWriter {
 
   // The same from elements of info().dtype, row-major and tight.
   virtual Status Write(const Region& region, const void* src) = 0;
+
+  // What is known only once the pixels are: ranges and tables as in ImageInfo. Before Finish; formats that have no
+  // place for them leave them out.
+  void SetDisplay(std::vector<DisplayRange> ranges, std::vector<Lut> luts);
 
   // Completes the file and renames it to its final name. Parts never written read as 0.
   virtual Status Finish() = 0;

@@ -214,8 +214,8 @@ ImageJItems MakeImageJItems(const ImageInfo& info) {
     }
     items.push_back({kRanges, {std::move(bytes)}});
   }
-  // A lone 8-bit table is the page's colour map instead.
-  if (!info.luts.empty() && (info.luts.size() > 1 || info.dtype != DType::kUInt8)) {
+  // A lone table is the page's colour map instead.
+  if (info.luts.size() > 1) {
     Item item{kLuts, {}};
     for (const Lut& lut : info.luts) item.parts.emplace_back(lut.begin(), lut.end());
     items.push_back(std::move(item));

@@ -222,11 +222,10 @@ std::string MakeOmeXml(const ImageInfo& info, const std::string& file_name, bool
   integer(pixels, "SizeZ", info.z);
   integer(pixels, "SizeT", info.t);
   const PixelSize& size = info.pixel_size;
+  const std::string unit = size.unit == "inch" ? "in" : size.unit;  // the schema's symbol
   const auto length = [&](const char* name, double value) {
     if (!(value > 0) || size.unit.empty()) return;
     pixels.append_attribute(name) = NumberText(value).c_str();
-    // The schema has its own list of units; what is not in it is given in micrometres or left as it is.
-    const std::string unit = size.unit == "inch" ? "in" : size.unit;
     pixels.append_attribute((std::string(name) + "Unit").c_str()) = unit.c_str();
   };
   length("PhysicalSizeX", size.x);
@@ -255,7 +254,7 @@ std::string MakeOmeXml(const ImageInfo& info, const std::string& file_name, bool
     const auto position = [&](const char* name, double origin_px, double pixel) {
       if (origin_px == 0 || !(pixel > 0)) return;
       plane.append_attribute(name) = NumberText(-origin_px * pixel).c_str();
-      plane.append_attribute((std::string(name) + "Unit").c_str()) = size.unit.c_str();
+      plane.append_attribute((std::string(name) + "Unit").c_str()) = unit.c_str();
     };
     position("PositionX", size.origin_x_px, size.x);
     position("PositionY", size.origin_y_px, size.y);

@@ -7,6 +7,7 @@
 #include <new>
 #include <vector>
 
+#include "formats/image/lut.h"
 #include "formats/image/raster.h"
 
 namespace fovea::formats {
@@ -33,22 +34,6 @@ Stretch FindStretch(const float* grey, int64_t count) {
   const float low = percentile(kLowPercentile), high = percentile(kHighPercentile);
   const double span = static_cast<double>(high) - static_cast<double>(low);
   return {low, span > 0 ? static_cast<float>(255 / span) : 0.0f};
-}
-
-// Steps of the golden angle around the colour wheel: consecutive numbers are far apart, and no two close ones alike.
-std::array<uint8_t, 3> LabelColour(int32_t label) {
-  const double turn = std::fmod(static_cast<double>(static_cast<uint32_t>(label)) * 0.6180339887498949, 1.0) * 6;
-  const double rise = turn - std::floor(turn);
-  const auto up = static_cast<uint8_t>(std::lround(255 * rise));
-  const auto down = static_cast<uint8_t>(255 - up);
-  switch (static_cast<int>(turn)) {
-    case 0: return {255, up, 0};
-    case 1: return {down, 255, 0};
-    case 2: return {0, 255, up};
-    case 3: return {0, down, 255};
-    case 4: return {up, 0, 255};
-    default: return {255, 0, down};
-  }
 }
 
 Status CheckSize(int64_t height, int64_t width) {

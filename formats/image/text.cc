@@ -156,10 +156,17 @@ std::string LowerCase(std::string_view text) {
 std::string NormalizeUnit(std::string_view unit) {
   const std::string trimmed(Trim(unit));
   const std::string lower = LowerCase(trimmed);
-  if (lower == "um" || lower == "micron" || lower == "microns" || lower == "micrometer" || trimmed == "\xce\xbcm") {
+  const auto is = [&lower](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), lower) != names.end();
+  };
+  if (is({"um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres", "\xce\xbcm"})) {
     return "\xc2\xb5m";  // with the micro sign, not the Greek letter
   }
-  if (lower == "pixel" || lower == "pixels") return "";
+  if (is({"nanometer", "nanometers", "nanometre", "nanometres"})) return "nm";
+  if (is({"millimeter", "millimeters", "millimetre", "millimetres"})) return "mm";
+  if (is({"centimeter", "centimeters", "centimetre", "centimetres"})) return "cm";
+  if (is({"in", "inches"})) return "inch";
+  if (is({"pixel", "pixels", "pixel units", "px"})) return "";
   return trimmed;
 }
 
@@ -172,7 +179,7 @@ double MetresPer(std::string_view unit) {
   if (name == "m") return 1;
   if (name == "pm") return 1e-12;
   if (name == "\xc3\x85") return 1e-10;
-  if (name == "inch" || name == "in") return 0.0254;
+  if (name == "inch") return 0.0254;
   return 0;
 }
 

@@ -20,7 +20,7 @@ std::string DecodeUnicodeEscapes(std::string_view text);  // "\u00B5m" -> "µm"
 std::string EncodeUnicodeEscapes(std::string_view text);  // everything beyond ASCII
 std::string LowerCase(std::string_view text);             // ASCII
 
-// "um", "micron", "microns" -> "µm"; "pixel", "pixels" -> ""; others unchanged.
+// One spelling a unit: "um", "microns", "micrometre" -> "µm"; "in" -> "inch"; "pixel" -> ""; unknown ones unchanged.
 std::string NormalizeUnit(std::string_view unit);
 // Metres in one `unit`; 0 when it is not a known length.
 double MetresPer(std::string_view unit);

@@ -39,8 +39,11 @@ void ReadResolution(const TiffStructure& structure, const TiffDirectory& directo
 // Tables that change how pixels look, not what they are.
 void ReadLut(const TiffStructure& structure, const TiffDirectory& directory, const TiffPage& page, ImageInfo* info) {
   const TiffTag* map = FindTag(directory, kTagColorMap);
-  if (page.photometric == kPhotometricPalette && page.bits <= 8 && map != nullptr && map->type == kTiffShort) {
-    const uint64_t entries = uint64_t{1} << page.bits;
+  const bool palette = page.photometric == kPhotometricPalette && page.bits <= 8;
+  // ImageJ's table of images that are wider than a palette's.
+  const bool imagej = page.photometric == kPhotometricMinIsBlack && page.bits > 8 && IsImageJText(info->description);
+  if ((palette || imagej) && map != nullptr && map->type == kTiffShort) {
+    const uint64_t entries = uint64_t{1} << std::min<uint64_t>(8, page.bits);
     if (map->count < 3 * entries) return;
     Lut lut{};
     for (uint64_t i = 0; i < 3 * entries; ++i) {

@@ -9,6 +9,10 @@
 
 namespace fovea::formats {
 
+bool HasColourMap(const ImageInfo& info, const TiffFlavour& flavour) {
+  return flavour.imagej && !flavour.interleaved && info.luts.size() == 1;
+}
+
 void AddResolution(const ImageInfo& info, const TiffFlavour& flavour, IfdBuilder* ifd) {
   const PixelSize& size = info.pixel_size;
   if (!(size.x > 0) || !(size.y > 0) || size.unit.empty()) return;

@@ -15,6 +15,10 @@ struct TiffFlavour {
   std::string file_name;             // without folder
 };
 
+// One table for the whole image, in an ImageJ file: ImageJ reads it from TIFF's colour map, whatever the type. Several
+// tables are items of its metadata.
+bool HasColourMap(const ImageInfo& info, const TiffFlavour& flavour);
+
 // Pixel size, on every page. Nothing when the image is uncalibrated.
 void AddResolution(const ImageInfo& info, const TiffFlavour& flavour, IfdBuilder* ifd);
 // ImageDescription, ImageJ's items, software and date, on the first page.

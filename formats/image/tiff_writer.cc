@@ -300,15 +300,16 @@ class TiffWriter final : public ImageWriter {
                            info_.dtype == DType::kInt32 || info_.dtype == DType::kInt64;
     const uint16_t format = IsFloat(info_.dtype) ? 3 : is_signed ? 2 : 1;
     ifd->AddShorts(kTagSampleFormat, std::vector<uint16_t>(samples, format));
-    // One 8-bit table is ImageJ's look-up table, which is TIFF's colour map; values stay indices.
-    if (flavour_.imagej && !flavour_.interleaved && info_.dtype == DType::kUInt8 && info_.luts.size() == 1) {
+    // A lone table is TIFF's colour map, for ImageJ of wider types, too; values stay indices.
+    if (HasColourMap(info_, flavour_)) {
       std::vector<uint16_t> map(info_.luts[0].size());
       for (size_t i = 0; i < map.size(); ++i) map[i] = static_cast<uint16_t>(info_.luts[0][i] * 257);
       ifd->AddShorts(kTagColorMap, map);
-      ifd->AddShort(kTagPhotometric, kPhotometricPalette);
-    } else {
-      ifd->AddShort(kTagPhotometric, flavour_.interleaved ? kPhotometricRgb : kPhotometricMinIsBlack);
     }
+    const bool palette = HasColourMap(info_, flavour_) && info_.dtype == DType::kUInt8;
+    ifd->AddShort(kTagPhotometric, palette                ? kPhotometricPalette
+                                   : flavour_.interleaved ? kPhotometricRgb
+                                                          : kPhotometricMinIsBlack);
   }
 
   Status WriteDirectories() {

@@ -55,7 +55,10 @@ Model Model::FromFile(std::shared_ptr<const ModelFile> file) {
   const Graph& graph = file->graph();
   auto ports = std::make_shared<Ports>();
   for (const Port& port : graph.inputs) ports->inputs.push_back(SpecOf(graph, port));
-  for (const Port& port : graph.outputs) ports->outputs.push_back(SpecOf(graph, port));
+  for (const Port& port : graph.outputs) {
+    ports->outputs.push_back(SpecOf(graph, port));
+    ports->outputs.back().is_probability = api::IsProbability(graph, port.value);
+  }
   Model model;
   model.file_ = std::move(file);
   model.ports_ = std::move(ports);

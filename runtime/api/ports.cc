@@ -4,6 +4,40 @@
 #include <string>
 
 namespace fovea::api {
+namespace {
+
+// Operators that only move values.
+bool Moves(OpKind kind) {
+  switch (kind) {
+    case OpKind::kDepthToSpace:
+    case OpKind::kSpaceToDepth:
+    case OpKind::kConcat:
+    case OpKind::kSlice:
+    case OpKind::kTranspose:
+    case OpKind::kReshape:
+    case OpKind::kExpand:
+    case OpKind::kTile: return true;
+    default: return false;
+  }
+}
+
+kernels::Activation ActivationOf(const OpParams& params) {
+  return std::visit(
+      [](const auto& p) -> kernels::Activation {
+        if constexpr (requires { p.act; }) return p.act;
+        if constexpr (requires { p.fn.alpha; }) return p.fn;
+        return {};
+      },
+      params);
+}
+
+bool EndsInUnitRange(const OpParams& params) {
+  if (const auto* softmax = std::get_if<SoftmaxParams>(&params)) return !softmax->log;
+  const kernels::UnaryFn fn = ActivationOf(params).fn;
+  return fn == kernels::UnaryFn::kSigmoid || fn == kernels::UnaryFn::kHardSigmoid;
+}
+
+}  // namespace
 
 int64_t LegalAxisSize(const Graph& graph, const Port& port, size_t axis, int64_t wanted) {
   const DimExpr& dim = graph.values[static_cast<size_t>(port.value)].dims[axis];
@@ -48,6 +82,32 @@ std::vector<std::vector<int64_t>> DefaultInputDims(const Graph& graph) {
     }
   }
   return sizes;
+}
+
+bool IsProbability(const Graph& graph, int value) {
+  // Values are numbered in any order, nodes after what they read: one pass backwards finds all that leads to `value`.
+  std::vector<bool> wanted(graph.values.size());
+  wanted[static_cast<size_t>(value)] = true;
+  bool found = false;
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node& node = graph.nodes[i];
+    if (!wanted[static_cast<size_t>(node.output)]) continue;
+    if (EndsInUnitRange(node.params)) {
+      found = true;
+    } else if (Moves(KindOf(node.params))) {
+      for (const int input : node.inputs) {
+        if (input == kNoValue) continue;
+        if (graph.values[static_cast<size_t>(input)].is_const) return false;
+        wanted[static_cast<size_t>(input)] = true;
+      }
+    } else {
+      return false;
+    }
+  }
+  for (const Port& port : graph.inputs) {
+    if (wanted[static_cast<size_t>(port.value)]) return false;
+  }
+  return found;
 }
 
 }  // namespace fovea::api

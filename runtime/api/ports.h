@@ -20,6 +20,9 @@ Status CheckSizes(const Graph& graph, std::span<const std::vector<int64_t>> inpu
 // A small legal size for each input.
 std::vector<std::vector<int64_t>> DefaultInputDims(const Graph& graph);
 
+// Whether every value is in [0, 1] because the last operator that computes is a sigmoid or a softmax.
+bool IsProbability(const Graph& graph, int value);
+
 }  // namespace fovea::api
 
 #endif  // FOVEA_RUNTIME_API_PORTS_H_

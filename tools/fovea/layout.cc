@@ -1,7 +1,9 @@
 #include "tools/fovea/layout.h"
 
 #include <algorithm>
+#include <cctype>
 
+#include "formats/image/lut.h"
 #include "tools/fovea/common.h"
 
 namespace fovea::cli {
@@ -179,7 +181,39 @@ Status MatchOutputs(const Model& model, const Session& session, Layout* layout, 
   return PadToLegal(model, margin_in, layout);
 }
 
-formats::ImageInfo OutputInfo(const formats::ImageInfo& in, const Layout& layout, const OutputLayout& out) {
+namespace {
+
+// Whether pixel i of the result lies on pixel i of the image, so that what is drawn on one fits the other.
+bool SameGrid(const formats::ImageInfo& in, const formats::ImageInfo& info, const OutputLayout& out) {
+  bool same = info.y == in.y && info.x == in.x && info.z == in.z && info.t == in.t && info.c == in.c;
+  for (const OutputAxis& axis : out.axes) same = same && axis.shift == 0 && axis.scale_num == axis.scale_den;
+  return same;
+}
+
+void SetDisplay(ResultKind kind, formats::ImageInfo* info) {
+  info->display_ranges.clear();  // those of the input's values say nothing about the output's
+  std::erase_if(info->properties, [](const auto& property) {
+    // ImageJ: functions from stored to calibrated values, and how the input was shown.
+    return property.first == "cf" ||
+           (property.first.size() == 2 && property.first[0] == 'c' &&
+            std::isdigit(static_cast<unsigned char>(property.first[1]))) ||
+           property.first == "vunit" || property.first == "inverting_lut";
+  });
+  if (kind == ResultKind::kValues) return;
+  info->luts.clear();
+  if (kind == ResultKind::kLabels) {
+    info->luts = {formats::LabelLut()};
+    if (info->c > 1) info->luts.resize(static_cast<size_t>(info->c), formats::LabelLut());
+  } else {
+    const formats::DisplayRange range{0, kind == ResultKind::kMask ? 255.0 : 1.0};
+    info->display_ranges.assign(info->c > 1 ? static_cast<size_t>(info->c) : 1, range);
+  }
+}
+
+}  // namespace
+
+formats::ImageInfo OutputInfo(const formats::ImageInfo& in, const Layout& layout, const OutputLayout& out,
+                              ResultKind kind) {
   formats::ImageInfo info = in;
   info.dtype = DType::kFloat32;
   info.z = layout.network_3d ? out.axes[0].size : in.z;
@@ -196,7 +230,7 @@ formats::ImageInfo OutputInfo(const formats::ImageInfo& in, const Layout& layout
     info.luts.clear();
   }
   if (info.plane_count() != in.plane_count() || info.c != in.c) info.slice_labels.clear();
-  info.display_ranges.clear();  // those of the input's values say nothing about the output's
+  SetDisplay(kind, &info);
   info.axes.clear();
   if (info.t > 1) info.axes += 'T';
   if (info.z > 1) info.axes += 'Z';
@@ -212,6 +246,11 @@ formats::ImageInfo OutputInfo(const formats::ImageInfo& in, const Layout& layout
   rescale(out.axes[1], &size.y, &size.origin_y_px);
   rescale(out.axes[2], &size.x, &size.origin_x_px);
   if (layout.network_3d) rescale(out.axes[0], &size.z, &size.origin_z_px);
+  if (!SameGrid(in, info, out)) {
+    std::erase_if(info.imagej_blocks, [](const formats::ImageJBlock& block) {
+      return block.type == formats::kImageJRoi || block.type == formats::kImageJOverlay;
+    });
+  }
   return info;
 }
 

@@ -54,8 +54,13 @@ Status MatchOutputs(const Model& model, const Session& session, Layout* layout, 
 // pixel).
 int64_t Mirror(int64_t i, int64_t n);
 
-// The image of output `out`: sizes, calibration and names that follow from those of the input.
-formats::ImageInfo OutputInfo(const formats::ImageInfo& in, const Layout& layout, const OutputLayout& out);
+// What the numbers of a result mean, which decides how programs show it.
+enum class ResultKind : uint8_t { kValues, kProbability, kMask, kLabels };
+
+// The image of output `out`: sizes, calibration, names and display that follow from those of the input. Regions of
+// interest stay where the grid does. The range of labels is set when their number is known.
+formats::ImageInfo OutputInfo(const formats::ImageInfo& in, const Layout& layout, const OutputLayout& out,
+                              ResultKind kind);
 
 }  // namespace fovea::cli
 

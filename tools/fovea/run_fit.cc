@@ -64,7 +64,7 @@ uint64_t BufferBytes(const Purpose& purpose, const Layout& layout, const PlanRep
     const int64_t plane = out.axes[1].size * out.axes[2].size;
     if (options.labels) bytes += LabelPlanes(layout, out) * out.channels * plane * 4 + plane * 12;
     if (IsPng(purpose.output)) {
-      bytes += OutputInfo(in, layout, out).c * plane * element;
+      bytes += OutputInfo(in, layout, out, ResultKind::kValues).c * plane * element;
     } else if (options.write.compression != formats::WriteOptions::kNone && plan != nullptr) {
       bytes += WaitingBytes(in, layout, out, *plan) * element;
     }

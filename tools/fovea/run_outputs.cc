@@ -28,6 +28,12 @@ DType FileType(const RunOptions& options, DType label_type) {
   return options.labels ? label_type : options.has_threshold ? DType::kUInt8 : options.write.dtype;
 }
 
+ResultKind KindOfResult(const RunOptions& options, const TensorSpec& spec) {
+  if (options.labels) return ResultKind::kLabels;
+  if (options.has_threshold) return ResultKind::kMask;
+  return spec.is_probability && IsFloat(options.write.dtype) ? ResultKind::kProbability : ResultKind::kValues;
+}
+
 Status RunOutputs::Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
                         DType label_type) {
   for (size_t i = 0; i < layout_.outputs.size(); ++i) {
@@ -53,8 +59,9 @@ Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const for
                                               const std::string& path, DType label_type) const {
   formats::WriteOptions write = options_.write;
   write.dtype = FileType(options_, label_type);
+  const ResultKind kind = KindOfResult(options_, model_.outputs()[static_cast<size_t>(out.port)]);
   FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer,
-                         formats::CreateImage(path, OutputInfo(in, layout_, out), write));
+                         formats::CreateImage(path, OutputInfo(in, layout_, out, kind), write));
   File file;
   file.path = path;
   const auto threshold = static_cast<float>(options_.threshold);

@@ -14,6 +14,7 @@ namespace fovea::cli {
 
 // Element type of the files. label_type: with options.labels.
 DType FileType(const RunOptions& options, DType label_type);
+ResultKind KindOfResult(const RunOptions& options, const TensorSpec& spec);
 // Planes that are labelled together.
 int64_t LabelPlanes(const Layout& layout, const OutputLayout& out);
 

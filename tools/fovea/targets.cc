@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "formats/image/lut.h"
 #include "formats/image/overlay.h"
 
 namespace fovea::cli {
@@ -62,6 +63,7 @@ Status LabelTarget::End() {
       FOVEA_ASSIGN_OR_RETURN(const int32_t count, formats::LabelMask(plane, rows_, cols_, threshold_,
                                                                      formats::Connectivity::kFour, labels.data()));
       objects_ += count;
+      most_objects_ = std::max<int64_t>(most_objects_, count);
       if (count > max_label_) {
         overflowed_ = true;
         return Unsupported(std::to_string(count) + " objects do not fit the type of the label image");
@@ -72,6 +74,13 @@ Status LabelTarget::End() {
     }
   }
   return OkStatus();
+}
+
+Status LabelTarget::Finish() {
+  const size_t ranges = writer_->info().c > 1 ? static_cast<size_t>(writer_->info().c) : 1;
+  writer_->SetDisplay(std::vector<formats::DisplayRange>(ranges, formats::LabelRange(most_objects_)),
+                      writer_->info().luts);
+  return writer_->Finish();
 }
 
 TeeTarget::TeeTarget(OutputTarget* next, int64_t rows, int64_t cols)

@@ -20,7 +20,7 @@ class FileTarget : public OutputTarget {
   // Before and after each sample.
   virtual Status Begin(const PlaneOffset& offset);
   virtual Status End() { return OkStatus(); }
-  Status Finish() { return writer_->Finish(); }
+  virtual Status Finish() { return writer_->Finish(); }
 
  protected:
   Status WriteRegion(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values);
@@ -56,6 +56,7 @@ class LabelTarget : public FileTarget {
               int64_t channels, int64_t rows, int64_t cols);
   Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
   Status End() override;
+  Status Finish() override;
 
   bool overflowed() const { return overflowed_; }
   int64_t objects() const { return objects_; }  // in all planes so far
@@ -64,8 +65,8 @@ class LabelTarget : public FileTarget {
   float threshold_;
   int64_t max_label_, channels_, rows_, cols_;
   bool overflowed_ = false;
-  int64_t objects_ = 0;
-  std::vector<float> values_;  // [plane][channel][row][col]
+  int64_t objects_ = 0, most_objects_ = 0;  // in all planes, in one
+  std::vector<float> values_;               // [plane][channel][row][col]
 };
 
 // Keeps the first plane of the first channel of one sample, and passes everything on: for the overlay picture.

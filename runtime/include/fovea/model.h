@@ -33,6 +33,7 @@ struct TensorSpec {
   std::vector<int64_t> dims;     // stored order; -1: any size that `rules` allow
   std::vector<SizeRule> rules;   // stored order, inputs only
   std::vector<int> source_axes;  // source axis i is stored axis source_axes[i]
+  bool is_probability = false;   // outputs: sigmoid or softmax comes last, so every value is in [0, 1]
   bool is_shape = false;         // a small vector of numbers that only decides sizes; Session::Create wants its values
 };
 

@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 
@@ -107,6 +108,85 @@ TEST(Corpus, EveryFileHasTheExpectedPixels) {
   RecordProperty("compared", compared);
   std::printf("%d files opened, %d compared by CRC, %d refused\n", opened, compared, refused);
   EXPECT_GE(compared, 120);
+}
+
+// Copies an image plane by plane into a file of its own type.
+Status Copy(ImageReader& reader, const std::string& path) {
+  const ImageInfo& info = reader.info();
+  FOVEA_ASSIGN_OR_RETURN(auto writer, CreateImage(path, info, {.dtype = info.dtype}));
+  std::vector<uint8_t> plane(static_cast<size_t>(info.y * info.x) * DTypeBytes(info.dtype));
+  for (int64_t i = 0; i < info.plane_count(); ++i) {
+    const Region region{i / info.c / info.z, i / info.c % info.z, i % info.c, 0, 0, info.y, info.x};
+    FOVEA_RETURN_IF_ERROR(reader.Read(region, plane.data()));
+    FOVEA_RETURN_IF_ERROR(writer->Write(region, plane.data()));
+  }
+  return writer->Finish();
+}
+
+// The planes' pixels in the order t, z, c, whatever the layout of the file.
+std::vector<uint8_t> Planes(ImageReader& reader) {
+  const ImageInfo& info = reader.info();
+  const size_t bytes = static_cast<size_t>(info.y * info.x) * DTypeBytes(info.dtype);
+  std::vector<uint8_t> all(static_cast<size_t>(info.plane_count()) * bytes);
+  for (int64_t i = 0; i < info.plane_count(); ++i) {
+    const Status read = reader.Read({i / info.c / info.z, i / info.c % info.z, i % info.c, 0, 0, info.y, info.x},
+                                    all.data() + static_cast<size_t>(i) * bytes);
+    EXPECT_TRUE(read.ok()) << read.message();
+  }
+  return all;
+}
+
+void ExpectSameCalibration(const PixelSize& a, const PixelSize& b) {
+  // Resolutions are fractions of 32-bit numbers.
+  const auto near = [](double expected, double got) { EXPECT_NEAR(got, expected, 1e-6 * std::abs(expected)); };
+  EXPECT_EQ(a.unit, b.unit);
+  if (!a.unit.empty()) near(a.x, b.x), near(a.y, b.y), near(a.z, b.z);
+  near(a.frame_interval_s, b.frame_interval_s);
+  near(a.origin_x_px, b.origin_x_px), near(a.origin_y_px, b.origin_y_px), near(a.origin_z_px, b.origin_z_px);
+}
+
+TEST(Corpus, ReadWriteReadKeepsPixelsAndMetadata) {
+  if (!HaveCorpora()) GTEST_SKIP() << "../shared/images is absent";
+  TemporaryFolder scratch;
+  int copied = 0;
+  for (const fs::path& folder : Corpora()) {
+    for (const auto& [name, expected] : ReadExpectations(folder / "decoded.json")) {
+      if (kRefused.count(name) != 0) continue;
+      auto reader = OpenImage((folder / name).string());
+      ASSERT_OK(reader.status());
+      const ImageInfo& in = (*reader)->info();
+      const std::vector<uint8_t> pixels = Planes(**reader);
+      for (const char* kind : {"copy.tif", "copy.ome.tif"}) {
+        SCOPED_TRACE(name + " as " + kind);
+        const bool ome = std::string(kind) == "copy.ome.tif";
+        const bool no_ome = in.dtype == DType::kFloat16 || in.dtype == DType::kInt64 || in.dtype == DType::kUInt64;
+        if (ome && no_ome) continue;
+        ASSERT_OK(Copy(**reader, scratch.File(kind)));
+        auto again = OpenImage(scratch.File(kind));
+        ASSERT_OK(again.status());
+        const ImageInfo& out = (*again)->info();
+        EXPECT_EQ(std::tuple(in.t, in.z, in.c, in.y, in.x), std::tuple(out.t, out.z, out.c, out.y, out.x));
+        EXPECT_STREQ(DTypeName(in.dtype), DTypeName(out.dtype));
+        EXPECT_TRUE(Planes(**again) == pixels);
+        if (no_ome) continue;  // a type that neither ImageJ nor OME knows: plain TIFF carries sizes and axes
+        ExpectSameCalibration(in.pixel_size, out.pixel_size);
+        EXPECT_EQ(in.channel_names, out.channel_names);
+        if (ome) continue;
+        EXPECT_EQ(in.slice_labels, out.slice_labels);
+        EXPECT_EQ(in.luts, out.luts);
+        ASSERT_EQ(in.display_ranges.size(), out.display_ranges.size());
+        for (size_t i = 0; i < in.display_ranges.size(); ++i) {
+          EXPECT_EQ(in.display_ranges[i].min, out.display_ranges[i].min);
+          EXPECT_EQ(in.display_ranges[i].max, out.display_ranges[i].max);
+        }
+        EXPECT_EQ(in.notes, out.notes);
+        EXPECT_EQ(in.imagej_blocks.size(), out.imagej_blocks.size());
+        EXPECT_EQ(in.date, out.date);
+      }
+      ++copied;
+    }
+  }
+  EXPECT_GE(copied, 150);
 }
 
 TEST(Corpus, RegionsAreCropsOfTheWhole) {

@@ -29,6 +29,31 @@ TEST(Model, RefusesSizesThatItsRulesDoNotAllow) {
   EXPECT_NE(session.status().message().find("16"), std::string::npos) << session.status().message();
 }
 
+// Probabilities show in the graph's last operator that computes, whatever moves the values behind it.
+TEST(Model, TellsOutputsThatAreProbabilities) {
+  using kernels::UnaryFn;
+  const auto is_probability = [](auto&& last) {
+    NetBuilder net(3);
+    const int x = net.Conv(net.Input("byxc", {1, 8, 8, 2}), 4, 3);
+    net.Output(last(net, x));
+    auto model = net.Build();
+    EXPECT_TRUE(model.ok()) << model.status().message();
+    return model->outputs()[0].is_probability;
+  };
+  const auto sigmoid = [](NetBuilder& net, int x) { return net.Conv(x, 2, 1, 1, 1, 1, {UnaryFn::kSigmoid}); };
+  const auto softmax = [](NetBuilder& net, int x) { return net.Add(SoftmaxParams{.axis = 3}, {x}); };
+  EXPECT_FALSE(is_probability([](NetBuilder& net, int x) { return net.Conv(x, 2, 1); }));
+  EXPECT_TRUE(is_probability(sigmoid));
+  EXPECT_TRUE(is_probability(softmax));
+  EXPECT_FALSE(is_probability([](NetBuilder& net, int x) { return net.Add(SoftmaxParams{3, true}, {x}); }));
+  EXPECT_TRUE(is_probability([](NetBuilder& net, int x) { return net.Unary(x, {UnaryFn::kSigmoid}); }));
+  EXPECT_TRUE(is_probability([&](NetBuilder& net, int x) { return net.Crop(sigmoid(net, x), 1); }));
+  EXPECT_TRUE(is_probability([&](NetBuilder& net, int x) { return net.Concat({sigmoid(net, x), softmax(net, x)}); }));
+  EXPECT_FALSE(is_probability([&](NetBuilder& net, int x) { return net.Concat({sigmoid(net, x), x}); }));
+  EXPECT_FALSE(is_probability([&](NetBuilder& net, int x) { return net.Unary(sigmoid(net, x), {UnaryFn::kRelu}); }));
+  EXPECT_FALSE(is_probability([](NetBuilder&, int x) { return x; }));
+}
+
 // The response of the output pixel at `at` to every input pixel: which of them, made NaN, reach it.
 struct Reach {
   int64_t before = -1, after = -1;
