@@ -41,7 +41,7 @@ int RunCommand(const std::vector<std::string>& words) {
             "are brought to "
             "what the network takes by mirroring and cropped back; calibration and names are kept.");
   std::vector<std::string> free;
-  std::string out, normalize = "none", dtype = "float32", compression = "none", tile;
+  std::string out, normalize = "none", dtype = "float32", compression = "none", tile, pixel_size;
   int64_t channel = 0;
   double threshold = -1e300;
   bool json = false, quiet = false;
@@ -55,6 +55,9 @@ int RunCommand(const std::vector<std::string>& words) {
   args.Text("--normalize, -n", &normalize, "STEP",
             "before the network: none, zero-mean, range, percentile or percentile:LOW,HIGH (default none)");
   args.Integer("--channel", &channel, 1, 1 << 20, "N", "use only channel N of the image, from 1");
+  args.Text("--pixel-size", &pixel_size, "SIZE",
+            "bring the image to the pixel size that the network was trained at: match (the model's own) or a length "
+            "(0.65um); the result comes back to the image's pixels, or with :model behind it stays at the model's");
   args.Number("--threshold", &threshold, "T", "write a mask of what is above T (255, else 0)");
   args.Flag("--labels", &options.labels, "write connected objects above the threshold (default 0.5), numbered from 1");
   args.Text("--overlay", &options.overlay, "FILE.png",
@@ -81,12 +84,15 @@ int RunCommand(const std::vector<std::string>& words) {
   const auto step = ParseNormalization(normalize);
   if (!step.ok()) return Fail("fovea run", step.status().Prefixed("--normalize"));
   options.normalization = *step;
+  const auto size = ParsePixelSize(pixel_size);
+  if (!size.ok()) return Fail("fovea run", size.status().Prefixed("--pixel-size"));
+  options.pixel_size = *size;
   const Status write = ParseWriteOptions(dtype, compression, &options.write);
   if (!write.ok()) return Fail("fovea run", write);
   if (!tile.empty()) {
-    const auto size = ParseSize(tile);
-    if (!size.ok()) return Fail("fovea run", size.status().Prefixed("--tile"));
-    std::copy(size->begin(), size->end(), options.session.tile);
+    const auto sides = ParseSize(tile);
+    if (!sides.ok()) return Fail("fovea run", sides.status().Prefixed("--tile"));
+    std::copy(sides->begin(), sides->end(), options.session.tile);
     if (std::count(tile.begin(), tile.end(), 'x') == 1) options.session.tile[0] = 0;
   }
   options.channel = channel - 1;

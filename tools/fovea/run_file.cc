@@ -1,5 +1,6 @@
 #include "tools/fovea/run_file.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tools/cli/program.h"
@@ -60,14 +61,23 @@ void ReportPlan(const PlanReport& plan, const Layout& layout, nlohmann::ordered_
   (*report)["isa"] = plan.isa;
 }
 
+bool TakesVolumes(const Model& model) {
+  return std::any_of(model.inputs().begin(), model.inputs().end(),
+                     [](const TensorSpec& spec) { return spec.axes.find('z') != std::string::npos; });
+}
+
 Status RunOnce(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
                DType label_type, bool* label_overflow, nlohmann::ordered_json* report) {
   const double start = Seconds();
-  FOVEA_ASSIGN_OR_RETURN(const std::unique_ptr<formats::ImageReader> reader, formats::OpenImage(input));
+  FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageReader> reader, formats::OpenImage(input));
+  const formats::ImageInfo original = reader->info();
+  FOVEA_ASSIGN_OR_RETURN(const Rescaling rescaling,
+                         PlanRescaling(model, original, options.pixel_size, TakesVolumes(model)));
+  if (rescaling.active) reader = RescaleImage(std::move(reader), rescaling);
   const formats::ImageInfo& info = reader->info();
   FOVEA_ASSIGN_OR_RETURN(Layout layout, MatchAxes(model, info, options.channel));
   FOVEA_ASSIGN_OR_RETURN(FittedSession fitted,
-                         FitSession(model, {&options, reader.get(), output, label_type}, &layout));
+                         FitSession(model, {&options, reader.get(), output, label_type, &rescaling}, &layout));
   const PlanReport& plan = fitted.session.report();
   (*report)["input"] = input;
   (*report)["predicted_peak_bytes"] = fitted.predicted_peak_bytes;
@@ -75,8 +85,8 @@ Status RunOnce(const Model& model, const RunOptions& options, const std::string&
     std::fprintf(stderr, "%s: %s, will use up to %s\n", input.c_str(), plan.strategy.c_str(),
                  HumanBytes(fitted.predicted_peak_bytes).c_str());
   }
-  RunOutputs outputs(&model, &options, &layout);
-  FOVEA_RETURN_IF_ERROR(outputs.Open(input, output, info, label_type));
+  RunOutputs outputs(&model, &options, &layout, &rescaling);
+  FOVEA_RETURN_IF_ERROR(outputs.Open(input, output, info, original, label_type));
   ImageSource source(reader.get(), &layout, &model.inputs()[static_cast<size_t>(layout.input)]);
   ImageSink sink(&model, &layout, outputs.targets());
   const std::vector<SampleIndex> samples = Samples(info, layout);
@@ -85,6 +95,7 @@ Status RunOnce(const Model& model, const RunOptions& options, const std::string&
   FOVEA_RETURN_IF_ERROR(ran);
   FOVEA_RETURN_IF_ERROR(outputs.Finish(report));
   ReportPlan(plan, layout, report);
+  if (!rescaling.told.empty()) (*report)["notes"].push_back(rescaling.told);
   (*report)["samples"] = samples.size();
   (*report)["seconds"] = Seconds() - start;
   (*report)["measured_peak_bytes"] = PeakResidentBytes();

@@ -68,6 +68,7 @@ uint64_t BufferBytes(const Purpose& purpose, const Layout& layout, const PlanRep
     } else if (options.write.compression != formats::WriteOptions::kNone && plan != nullptr) {
       bytes += WaitingBytes(in, layout, out, *plan) * element;
     }
+    if (purpose.rescaling->active && purpose.rescaling->back) bytes += BackBytes(*purpose.rescaling);
     bytes += 1 << 20;
   }
   if (!options.overlay.empty()) bytes += layout.image[1] * layout.image[2] * 24;

@@ -15,6 +15,7 @@ struct Purpose {
   const formats::ImageReader* reader;
   std::string output;
   DType label_type;  // of the file, with options->labels
+  const Rescaling* rescaling;
 };
 
 struct FittedSession {

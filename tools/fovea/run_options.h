@@ -7,6 +7,7 @@
 #include "formats/image/image.h"
 #include "runtime/include/fovea/process.h"
 #include "runtime/include/fovea/session.h"
+#include "tools/fovea/rescale.h"
 
 namespace fovea::cli {
 
@@ -17,6 +18,7 @@ struct RunOptions {
   int64_t channel = -1;
   double threshold = 0.5;
   bool has_threshold = false, labels = false;
+  PixelSizeChoice pixel_size;
   std::string overlay;  // path of a PNG, or empty
   formats::WriteOptions write;
   bool progress = false;  // a line on stderr

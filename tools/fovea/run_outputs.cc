@@ -35,7 +35,7 @@ ResultKind KindOfResult(const RunOptions& options, const TensorSpec& spec) {
 }
 
 Status RunOutputs::Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
-                        DType label_type) {
+                        const formats::ImageInfo& original, DType label_type) {
   for (size_t i = 0; i < layout_.outputs.size(); ++i) {
     const OutputLayout& out = layout_.outputs[i];
     const std::string path =
@@ -44,7 +44,7 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
     if (std::filesystem::equivalent(path, input, error)) {
       return InvalidArgument(path + ": is the input itself; choose another name");
     }
-    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, in, path, label_type));
+    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, in, original, path, label_type));
     targets_.push_back(file.target.get());
     files_.push_back(std::move(file));
   }
@@ -56,12 +56,17 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
 }
 
 Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const formats::ImageInfo& in,
-                                              const std::string& path, DType label_type) const {
+                                              const formats::ImageInfo& original, const std::string& path,
+                                              DType label_type) const {
   formats::WriteOptions write = options_.write;
   write.dtype = FileType(options_, label_type);
   const ResultKind kind = KindOfResult(options_, model_.outputs()[static_cast<size_t>(out.port)]);
+  const formats::ImageInfo info = OutputInfo(in, layout_, out, kind);
+  const bool numbers = kind == ResultKind::kMask || kind == ResultKind::kLabels;
   FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer,
-                         formats::CreateImage(path, OutputInfo(in, layout_, out, kind), write));
+                         rescaling_.active && rescaling_.back
+                             ? CreateImageBack(path, info, write, rescaling_, numbers, original)
+                             : formats::CreateImage(path, info, write));
   File file;
   file.path = path;
   const auto threshold = static_cast<float>(options_.threshold);

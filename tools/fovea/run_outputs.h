@@ -21,11 +21,13 @@ int64_t LabelPlanes(const Layout& layout, const OutputLayout& out);
 class RunOutputs {
  public:
   // All are kept by reference.
-  RunOutputs(const Model* model, const RunOptions* options, const Layout* layout)
-      : model_(*model), options_(*options), layout_(*layout) {}
+  RunOutputs(const Model* model, const RunOptions* options, const Layout* layout, const Rescaling* rescaling)
+      : model_(*model), options_(*options), layout_(*layout), rescaling_(*rescaling) {}
 
-  // Opens `output` and siblings for further outputs ("out_NAME.tif"). Refuses a name that is `input` itself.
-  Status Open(const std::string& input, const std::string& output, const formats::ImageInfo& in, DType label_type);
+  // Opens `output` and siblings for further outputs ("out_NAME.tif"). Refuses a name that is `input` itself. in: the
+  // image as the network sees it, original: as it is in the file.
+  Status Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
+              const formats::ImageInfo& original, DType label_type);
   // Where the sink writes: one an entry of layout->outputs.
   std::vector<OutputTarget*> targets() const { return targets_; }
 
@@ -44,13 +46,14 @@ class RunOutputs {
     std::unique_ptr<FileTarget> target;
   };
 
-  Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& in, const std::string& path,
-                        DType label_type) const;
+  Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& in, const formats::ImageInfo& original,
+                        const std::string& path, DType label_type) const;
   Status WriteOverlay(const std::vector<float>& values, ImageSource* source) const;
 
   const Model& model_;
   const RunOptions& options_;
   const Layout& layout_;
+  const Rescaling& rescaling_;
   std::vector<File> files_;
   std::unique_ptr<TeeTarget> tee_;  // keeps the first plane for the overlay, until it is drawn
   std::vector<OutputTarget*> targets_;
