@@ -94,6 +94,16 @@ constexpr Layer kLayers[] = {
     {"vstain_resnet9", true, 3, 2, 256, 128, 1, 128, 128, 1, 1, UnaryFn::kIdentity},
     {"vstain_resnet9", true, 3, 2, 128, 64, 1, 256, 256, 1, 1, UnaryFn::kIdentity},
     {"vstain_resnet9", false, 7, 1, 64, 3, 1, 518, 518, 0, 0, UnaryFn::kTanh},
+    // Of no benchmark network: channels that fill no vector.
+    {"odd channels", false, 3, 1, 12, 12, 1, 256, 256, 1, 0, UnaryFn::kRelu},
+    {"odd channels", false, 3, 1, 17, 17, 1, 256, 256, 1, 0, UnaryFn::kRelu},
+    {"odd channels", false, 3, 1, 17, 33, 1, 256, 256, 1, 0, UnaryFn::kRelu},
+    {"odd channels", false, 3, 1, 24, 24, 1, 256, 256, 1, 0, UnaryFn::kRelu},
+    {"odd channels", false, 3, 1, 40, 20, 1, 256, 256, 1, 0, UnaryFn::kRelu},
+    {"odd channels", false, 3, 1, 48, 48, 1, 256, 256, 1, 0, UnaryFn::kRelu},
+    {"odd channels", false, 5, 1, 17, 17, 1, 256, 256, 2, 0, UnaryFn::kRelu},
+    {"odd channels", false, 5, 1, 24, 40, 1, 256, 256, 2, 0, UnaryFn::kRelu},
+    {"odd channels", false, 3, 1, 17, 17, 8, 32, 32, 1, 0, UnaryFn::kRelu},
 };
 
 }  // namespace

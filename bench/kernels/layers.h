@@ -1,4 +1,4 @@
-// The convolutions of the six benchmark networks, one entry a distinct shape.
+// The convolutions of the six benchmark networks, one entry a distinct shape, and some that tempt the picks.
 #ifndef FOVEA_BENCH_KERNELS_LAYERS_H_
 #define FOVEA_BENCH_KERNELS_LAYERS_H_
 
