@@ -11,6 +11,10 @@
 // bias (or at 0 with the bias added last; a row says which and keeps to it), then the residual, then the activation.
 // Taps that fall outside contribute +0 or are skipped, by position in the image only. Rows with other algorithms
 // (Winograd) align their lattice to dst_origin so that the same holds for any tiling.
+//
+// Infinities and NaN: along the chain they reach the outputs whose window sees them. Winograd's rows add up what a tile
+// reads, so that one of them, or values beyond about 1e36 whose sums overflow, makes outputs of every tile that reads it
+// NaN, up to 5 positions away; other tiles are untouched. Denormals are numbers like others in all rows.
 #ifndef FOVEA_KERNELS_CONV_CONV_H_
 #define FOVEA_KERNELS_CONV_CONV_H_
 

@@ -2,6 +2,7 @@
 // transforms, and the same bits for any units and for any rectangle on the row's lattice.
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "kernels/conv/conv.h"
 #include "tests/kernels/conv_testing.h"
@@ -315,6 +316,43 @@ TEST(Winograd, WideLayersAreAccurate) {
       }
     }
     EXPECT_LT(worst / largest, IsDoubled(row) ? 5e-6 : 2e-5);
+  });
+}
+
+// What is not finite reaches every output whose window sees it, and no further than the tiles that read it.
+TEST(Winograd, InfinitiesStayInTheTilesThatReadThem) {
+  ForEachRow([](const ConvKernel& row) {
+    ConvCase c;
+    const int64_t window = std::string(row.name).find("5x5") != std::string::npos ? 5 : 3;
+    const int64_t up = IsDoubled(row) ? 2 : 1;
+    c.layer.kernel[1] = c.layer.kernel[2] = window;
+    c.layer.upsample[1] = c.layer.upsample[2] = up;
+    c.pad[1] = c.pad[2] = window / 2;
+    c.layer.in_channels = c.layer.out_channels = 16;
+    c.src = {1, 1, 20, 24, 16};
+    c.dst = {1, 1, 20 * up, 24 * up, 16};
+    const Inputs<ConvLayer> s(c, 3);
+    const Guarded packed = PackFor(row, c.layer, s, 1);
+    const Owned clean(c.dst, 0, c.side), spoilt(c.dst, 0, c.side);
+    RunAll(row, c.layer, ArgsOf<ConvKernel>(c, s, clean, packed.data()));
+    const int64_t at_h = 9, at_w = 14;
+    s.src.view.data[OffsetOf(s.src.view, 0, 0, at_h, at_w, 5)] = std::numeric_limits<float>::infinity();
+    RunAll(row, c.layer, ArgsOf<ConvKernel>(c, s, spoilt, packed.data()));
+    // Output o sees positions [o - window / 2, o + window / 2]; its tile those of [tile, tile + 3].
+    const auto reads = [&](int64_t first, int64_t last, int64_t position) {
+      return position * up + up - 1 >= first - window / 2 && position * up <= last + window / 2;
+    };
+    ForEach(spoilt.view, [&](int64_t, int64_t, int64_t h, int64_t w, int64_t co) {
+      const float got = spoilt.view.data[OffsetOf(spoilt.view, 0, 0, h, w, co)];
+      const float before = clean.view.data[OffsetOf(clean.view, 0, 0, h, w, co)];
+      if (reads(h, h, at_h) && reads(w, w, at_w)) {
+        EXPECT_FALSE(std::isfinite(got)) << h << "," << w;
+      }
+      const int64_t row_tile = h / 4 * 4, col_tile = w / 4 * 4;
+      if (!reads(row_tile, row_tile + 3, at_h) || !reads(col_tile, col_tile + 3, at_w)) {
+        EXPECT_EQ(std::memcmp(&got, &before, sizeof(float)), 0) << h << "," << w;
+      }
+    });
   });
 }
 
