@@ -119,8 +119,11 @@ Status ImageWriter::WriteFloat(const Region& region, const float* src, int64_t p
   return OkStatus();
 }
 
-Result<std::unique_ptr<ImageWriter>> CreateImage(const std::string& path, const ImageInfo& info,
-                                                 const WriteOptions& options) {
+namespace {
+
+enum class FileFormat { kTiff, kPng, kNpy };
+
+Result<FileFormat> CheckOutput(const std::string& path, const ImageInfo& info) {
   int64_t bytes = 64;  // with room for 8-byte elements and tables
   for (const int64_t size : {info.t, info.z, info.c, info.y, info.x}) {
     if (size < 1 || size > kMaxSide || __builtin_mul_overflow(bytes, size, &bytes)) {
@@ -128,16 +131,37 @@ Result<std::unique_ptr<ImageWriter>> CreateImage(const std::string& path, const 
     }
   }
   const std::string lower = LowerCase(path);
+  if (lower.ends_with(".tif") || lower.ends_with(".tiff") || lower.ends_with(".btf")) return FileFormat::kTiff;
+  if (lower.ends_with(".png")) return FileFormat::kPng;
+  if (lower.ends_with(".npy")) return FileFormat::kNpy;
+  return InvalidArgument("cannot write '" + path + "': fovea writes .tif, .ome.tif, .png and .npy");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ImageWriter>> CreateImage(const std::string& path, const ImageInfo& info,
+                                                 const WriteOptions& options) {
+  FOVEA_ASSIGN_OR_RETURN(const FileFormat format, CheckOutput(path, info));
   try {
-    if (lower.ends_with(".tif") || lower.ends_with(".tiff") || lower.ends_with(".btf")) {
-      return CreateTiff(path, info, options);
+    if (format == FileFormat::kTiff) return CreateTiff(path, info, options);
+    if (options.pyramid || options.tile > 0) {
+      return InvalidArgument("cannot write '" + path + "': only TIFF files have tiles and pyramids");
     }
-    if (lower.ends_with(".png")) return CreatePng(path, info, options);
-    if (lower.ends_with(".npy")) return CreateNpyImage(path, info, options);
+    return format == FileFormat::kPng ? CreatePng(path, info, options) : CreateNpyImage(path, info, options);
   } catch (const std::bad_alloc&) {
     return OutOfMemory("not enough memory to create '" + path + "'");
   }
-  return InvalidArgument("cannot write '" + path + "': fovea writes .tif, .ome.tif, .png and .npy");
+}
+
+Result<int64_t> WriterBytes(const std::string& path, const ImageInfo& info, const WriteOptions& options) {
+  FOVEA_ASSIGN_OR_RETURN(const FileFormat format, CheckOutput(path, info));
+  const int64_t pixels = info.c * info.x, element = static_cast<int64_t>(DTypeBytes(options.dtype));
+  switch (format) {
+    case FileFormat::kTiff: return TiffWriterBytes(path, info, options);
+    case FileFormat::kPng: return pixels * info.y * element + (int64_t{1} << 20);
+    case FileFormat::kNpy: break;
+  }
+  return pixels * element + (int64_t{1} << 20);
 }
 
 }  // namespace fovea::formats

@@ -117,15 +117,20 @@ struct WriteOptions {
   DType dtype = DType::kFloat32;  // of the file
   Compression compression = kNone;
   int64_t rows_per_strip = 0;  // TIFF; 0 = about 256 KiB a strip
-  int64_t tile = 0;            // TIFF; 0 = strips, otherwise square tiles of this size, a multiple of 16
-  bool force_bigtiff = false;  // TIFF; otherwise BigTIFF only when the file grows over 4 GB
+  int64_t tile = 0;  // TIFF; square tiles of this size, a multiple of 16; 0 = strips, or tiles of 512 pixels in
+                     // files over 4 GB and with a pyramid
+  bool force_bigtiff = false;    // TIFF; otherwise BigTIFF only when the file grows over 4 GB
+  bool pyramid = false;          // TIFF; each plane also at half its size, a quarter, ... down to one tile (SubIFDs)
+  bool pyramid_nearest = false;  // of 2 x 2 pixels the first instead of the mean: for labels
+  // TIFF and NPY: the unfinished file can be gone on with by another process. resume_state: of its last Checkpoint.
+  bool resumable = false;
+  std::vector<uint8_t> resume_state = {};
 };
 
 // Where rows may be written: any region, in any order, each pixel once. What is held in memory:
 //   TIFF uncompressed, NPY   nothing; pixels go to their place in the file at once
-//   TIFF compressed          strips (tiles) that are begun but not complete. Bands that begin and end at multiples of
-//                            band_alignment() rows and span the full width stream; an interleaved image (axes end
-//                            with S) needs all channels of a band before the next one
+//   TIFF compressed          strips (tiles) that are begun but not complete: the first 8 MiB, further ones wait in a
+//   or with a pyramid        scratch file. Fast are bands that begin and end at multiples of band_alignment() rows
 //   PNG                      the whole image
 class ImageWriter {
  public:
@@ -149,6 +154,14 @@ class ImageWriter {
   // Completes the file and renames it to its final name. Parts never written read as 0.
   virtual Status Finish() = 0;
 
+  // Makes sure that what was written survives a power cut, and returns what WriteOptions::resume_state needs to go on
+  // from here. kUnsupported for formats and options that can't.
+  virtual Result<std::vector<uint8_t>> Checkpoint() {
+    return Unsupported("'" + path_ + "': this format can't be gone on with");
+  }
+  // Whether the destructor leaves the unfinished file for a later process.
+  virtual void KeepUnfinished(bool) {}
+
   virtual int64_t band_alignment() const { return 1; }
   virtual int64_t WorkingBytes(int64_t band_rows) const = 0;
 
@@ -164,6 +177,9 @@ class ImageWriter {
 // S and c is 2 to 4.
 Result<std::unique_ptr<ImageWriter>> CreateImage(const std::string& path, const ImageInfo& info,
                                                  const WriteOptions& options);
+
+// What CreateImage's writer would hold at most, without creating anything. Errors as CreateImage.
+Result<int64_t> WriterBytes(const std::string& path, const ImageInfo& info, const WriteOptions& options);
 
 }  // namespace fovea::formats
 

@@ -165,11 +165,14 @@ class NpyWriter final : public ImageWriter {
       *Member(&strides_, axes[i]) = step;
       step *= shape[i];
     }
-    FOVEA_RETURN_IF_ERROR(file_.Create(path));
+    FOVEA_RETURN_IF_ERROR(options.resumable ? file_.CreateResumable(path, !options.resume_state.empty())
+                                            : file_.Create(path));
     const std::string head = NpyHeaderText(options.dtype, shape);
     data_offset_ = head.size();
+    const uint64_t bytes = data_offset_ + static_cast<uint64_t>(step) * DTypeBytes(options.dtype);
+    FOVEA_RETURN_IF_ERROR(file_.CheckSpace(bytes));
     FOVEA_RETURN_IF_ERROR(file_.WriteAt(0, head.data(), head.size()));
-    return file_.Resize(data_offset_ + static_cast<uint64_t>(step) * DTypeBytes(options.dtype));
+    return file_.Resize(bytes);
   }
 
   Status Write(const Region& region, const void* src) override {
@@ -205,6 +208,12 @@ class NpyWriter final : public ImageWriter {
     finished_ = true;
     return file_.Commit();
   }
+
+  Result<std::vector<uint8_t>> Checkpoint() override {
+    FOVEA_RETURN_IF_ERROR(file_.Sync());
+    return std::vector<uint8_t>{1};  // every pixel has its place; there is nothing to remember
+  }
+  void KeepUnfinished(bool keep) override { file_.Keep(keep); }
 
   int64_t WorkingBytes(int64_t) const override {
     return info_.x * strides_.x * static_cast<int64_t>(DTypeBytes(info_.dtype)) + kBlockBytes;

@@ -1,38 +1,111 @@
 #include "formats/image/output_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 namespace fovea::formats {
+namespace {
+
+// Temporary files that exist and are not kept.
+std::mutex g_mutex;
+std::set<std::string>& Temporaries() {
+  static std::set<std::string> names;
+  return names;
+}
+
+void Register(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(g_mutex);
+  Temporaries().insert(name);
+}
+
+void Unregister(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(g_mutex);
+  Temporaries().erase(name);
+}
+
+size_t NameStart(const std::string& path) { return path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1; }
+
+}  // namespace
+
+void RemoveTemporaryFiles() {
+  const std::lock_guard<std::mutex> lock(g_mutex);
+  for (const std::string& name : Temporaries()) unlink(name.c_str());
+  Temporaries().clear();
+}
+
+std::string OutputFile::PartName(const std::string& path) {
+  // A leading dot keeps file browsers and input globs from picking up a half-written file.
+  return path.substr(0, NameStart(path)) + "." + path.substr(NameStart(path)) + ".part";
+}
 
 Status OutputFile::Fail(const char* what) const {
   return IoError("cannot " + std::string(what) + " '" + path_ + "': " + std::strerror(errno));
 }
 
-Status OutputFile::Create(const std::string& path) {
-  static std::atomic<uint32_t> counter{0};
+Status OutputFile::CheckPath(const std::string& path) {
   path_ = path;
   struct stat st {};
   if (stat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode)) {
     return InvalidArgument("cannot write '" + path + "': it exists and is not a regular file");
   }
-  const size_t name_at = path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1;
-  if (name_at == path.size()) return InvalidArgument("cannot write '" + path + "': it names a folder");
+  if (NameStart(path) == path.size()) return InvalidArgument("cannot write '" + path + "': it names a folder");
+  return OkStatus();
+}
+
+Status OutputFile::Create(const std::string& path) {
+  static std::atomic<uint32_t> counter{0};
+  FOVEA_RETURN_IF_ERROR(CheckPath(path));
   for (int attempt = 0; attempt < 1000; ++attempt) {
-    // A leading dot keeps file browsers and input globs from picking up a half-written file.
-    temporary_ = path.substr(0, name_at) + "." + path.substr(name_at) + ".part-" + std::to_string(getpid()) + "-" +
-                 std::to_string(counter++);
+    temporary_ = PartName(path) + "-" + std::to_string(getpid()) + "-" + std::to_string(counter++);
     fd_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd_ >= 0) return OkStatus();
+    if (fd_ >= 0) return Register(temporary_), OkStatus();
     if (errno != EEXIST) break;
   }
   return Fail("create");
+}
+
+Status OutputFile::CreateResumable(const std::string& path, bool resume) {
+  FOVEA_RETURN_IF_ERROR(CheckPath(path));
+  temporary_ = PartName(path);
+  fd_ = open(temporary_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | (resume ? 0 : O_CREAT), 0666);
+  if (fd_ < 0 && errno == ENOENT && resume) return NotFound("'" + temporary_ + "' is not there any more");
+  if (fd_ < 0) return Fail("create");
+  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    close(fd_);
+    fd_ = -1;
+    return IoError("cannot write '" + path_ + "': another run is writing it");
+  }
+  Register(temporary_);
+  if (!resume && ftruncate(fd_, 0) != 0) return Fail("create");
+  return OkStatus();
+}
+
+Status OutputFile::CheckSpace(uint64_t bytes) const {
+  struct statvfs fs {};
+  // Where the file system does not tell, writing will.
+  if (fstatvfs(fd_, &fs) != 0 || fs.f_blocks == 0) return OkStatus();
+  const uint64_t free = static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize;
+  if (free >= bytes) return OkStatus();
+  const auto megabytes = [](uint64_t n) { return std::to_string(n / 1000000) + " MB"; };
+  return IoError("cannot write '" + path_ + "': it needs " + megabytes(bytes) + " of disk space, " + megabytes(free) +
+                 " are free; free some, or write to another disk");
+}
+
+Status OutputFile::Sync() { return fdatasync(fd_) == 0 ? OkStatus() : Fail("write"); }
+
+void OutputFile::Keep(bool keep) {
+  keep_ = keep;
+  keep ? Unregister(temporary_) : Register(temporary_);
 }
 
 Status OutputFile::WriteAt(uint64_t offset, const void* src, size_t n) {
@@ -67,23 +140,23 @@ Status OutputFile::Commit() {
   const int fd = fd_;
   fd_ = -1;
   // close reports delayed write errors of network file systems; no fsync: a crash of the machine may cost the file.
+  Status status;
   if (close(fd) != 0) {
-    const Status status = Fail("complete");
-    unlink(temporary_.c_str());
-    return status;
+    status = Fail("complete");
+  } else if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    status = Fail("rename the finished file to");
   }
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const Status status = Fail("rename the finished file to");
-    unlink(temporary_.c_str());
-    return status;
-  }
-  return OkStatus();
+  if (!status.ok()) unlink(temporary_.c_str());
+  Unregister(temporary_);
+  return status;
 }
 
 OutputFile::~OutputFile() {
   if (fd_ < 0) return;
   close(fd_);
+  if (keep_) return;
   unlink(temporary_.c_str());
+  Unregister(temporary_);
 }
 
 }  // namespace fovea::formats

@@ -14,6 +14,8 @@ namespace fovea::formats {
 Result<std::unique_ptr<ImageReader>> OpenTiff(std::unique_ptr<ByteSource> source, const char* format = nullptr);
 Result<std::unique_ptr<ImageWriter>> CreateTiff(const std::string& path, const ImageInfo& info,
                                                 const WriteOptions& options);
+// As WriterBytes.
+Result<int64_t> TiffWriterBytes(const std::string& path, const ImageInfo& info, const WriteOptions& options);
 
 }  // namespace fovea::formats
 

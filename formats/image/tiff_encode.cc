@@ -145,6 +145,11 @@ void IfdBuilder::AddOffsets(uint16_t id, const std::vector<uint64_t>& values) {
   Add(id, kTiffLong, std::vector<uint32_t>(values.begin(), values.end()));
 }
 
+void IfdBuilder::AddSubIfds(uint16_t id, const std::vector<uint64_t>& values) {
+  if (big_tiff_) return Add(id, kTiffIfd8, values);
+  Add(id, kTiffIfd, std::vector<uint32_t>(values.begin(), values.end()));
+}
+
 void IfdBuilder::AddText(uint16_t id, const std::string& text) {
   if (text.empty()) return;
   Add(id, kTiffAscii, std::vector<char>(text.c_str(), text.c_str() + text.size() + 1));

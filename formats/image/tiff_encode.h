@@ -27,6 +27,7 @@ class IfdBuilder {
   void AddLong(uint16_t id, uint32_t value) { AddLongs(id, {value}); }
   void AddLongs(uint16_t id, const std::vector<uint32_t>& values);
   void AddOffsets(uint16_t id, const std::vector<uint64_t>& values);  // LONG, or LONG8 in BigTIFF
+  void AddSubIfds(uint16_t id, const std::vector<uint64_t>& values);  // IFD, or IFD8 in BigTIFF
   void AddText(uint16_t id, const std::string& text);                 // nothing when empty
   void AddBytes(uint16_t id, const std::vector<uint8_t>& bytes);
   void AddRational(uint16_t id, double value);

@@ -40,6 +40,7 @@ enum TiffTagId : uint16_t {
   kTagTileLength = 323,
   kTagTileOffsets = 324,
   kTagTileByteCounts = 325,
+  kTagSubIfds = 330,
   kTagExtraSamples = 338,
   kTagSampleFormat = 339,
   kTagYCbCrSubsampling = 530,
@@ -55,7 +56,9 @@ enum TiffType : uint16_t {
   kTiffShort = 3,
   kTiffLong = 4,
   kTiffRational = 5,
+  kTiffIfd = 13,
   kTiffLong8 = 16,
+  kTiffIfd8 = 18,
 };
 
 struct TiffTag {

@@ -108,6 +108,15 @@ std::vector<int64_t> Model::LegalSize(int input, std::span<const int64_t> wanted
 
 std::vector<std::vector<int64_t>> Model::DefaultSizes() const { return api::DefaultInputDims(file_->graph()); }
 
+Result<std::vector<std::vector<int64_t>>> Model::OutputSizes(std::span<const std::vector<int64_t>> input_dims) const {
+  const Graph& graph = file_->graph();
+  FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
+  FOVEA_ASSIGN_OR_RETURN(const plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, {}));
+  std::vector<std::vector<int64_t>> sizes;
+  for (const Port& port : graph.outputs) sizes.push_back(resolved.dims[static_cast<size_t>(port.value)]);
+  return sizes;
+}
+
 Result<std::vector<OperatorInfo>> Model::Operators(std::span<const std::vector<int64_t>> input_dims) const {
   const Graph& graph = file_->graph();
   FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));

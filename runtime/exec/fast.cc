@@ -33,6 +33,9 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, cap, only_packed));
   region_.begin.resize(kMaxTensorRank);
   region_.size.resize(kMaxTensorRank);
+  tile_info_.inputs.assign(graph().inputs.size(), region_);
+  tile_info_.outputs.assign(graph().outputs.size(), region_);
+  tile_classes_.Prepare(plan_);
   size_t most_inputs = 0;
   for (const plan::ResolvedNode& node : plan_.graph.nodes) most_inputs = std::max(most_inputs, node.in.size());
   operands_.resize(most_inputs);

@@ -12,6 +12,7 @@
 #include "runtime/exec/packing.h"
 #include "runtime/exec/runner.h"
 #include "runtime/exec/thread_pool.h"
+#include "runtime/exec/tile_classes.h"
 #include "runtime/plan/plan.h"
 
 namespace fovea::exec {
@@ -35,7 +36,8 @@ class FastRunner : public Runner {
   Status AllocateTileBuffers();
   void FillReport(kernels::Isa cap);
 
-  void SetRegion(const plan::Region& region, size_t rank);
+  // Lays the tile out and fills tile_info_.
+  void DescribeTile(int64_t index, const TileIndex& tile);
   // source, sink: null when the ports are the caller's memory.
   Status RunTile(const TileIndex& tile, TensorSource* source, TensorSink* sink);
   Status RunBands(size_t s, TensorSource* source, TensorSink* sink);
@@ -70,6 +72,8 @@ class FastRunner : public Runner {
   std::vector<float*> tile_ports_[2];
   std::vector<const plan::Dims*> port_dims_[2];
   TensorRegion region_;
+  TileClasses tile_classes_;
+  TileInfo tile_info_;
   std::vector<Operand> operands_;  // of the node that runs
   Call call_;
   const kernels::CopyKernel* copy_ = nullptr;

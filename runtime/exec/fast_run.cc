@@ -17,6 +17,15 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kLeastWork = 200'000;
 constexpr int64_t kMostWork = 50'000'000;
 
+void SetRegion(const plan::Region& region, size_t rank, TensorRegion* to) {
+  to->begin.resize(rank);
+  to->size.resize(rank);
+  for (size_t a = 0; a < rank; ++a) {
+    to->begin[a] = region.axis[a].begin;
+    to->size[a] = region.axis[a].size();
+  }
+}
+
 }  // namespace
 
 float* FastRunner::BufferData(const plan::Buffer& buffer) {
@@ -183,7 +192,7 @@ Status FastRunner::ReadInputs(TensorSource& source, int segment) {
       to += skip;
     }
     if (plan::IsEmpty(region, rank)) continue;
-    SetRegion(region, rank);
+    SetRegion(region, rank, &region_);
     FOVEA_RETURN_IF_ERROR(source.Read(static_cast<int>(i), region_, to));
   }
   return OkStatus();
@@ -210,7 +219,7 @@ Status FastRunner::WriteOutputs(TensorSink& sink, int segment, const TileIndex* 
       from += skip;
     }
     if (plan::IsEmpty(region, rank)) continue;
-    SetRegion(region, rank);
+    SetRegion(region, rank, &region_);
     FOVEA_RETURN_IF_ERROR(sink.Write(static_cast<int>(o), region_, from));
   }
   return OkStatus();
@@ -232,6 +241,20 @@ Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* co
   return OkStatus();
 }
 
+void FastRunner::DescribeTile(int64_t index, const TileIndex& tile) {
+  plan::LayOutTile(plan_, tile, &state_);
+  tile_info_.index = index;
+  tile_info_.count = plan_.grid.tiles();
+  tile_info_.shape_class = tile_classes_.ClassOf(plan_, state_, tile);
+  for (size_t i = 0; i < graph().inputs.size(); ++i) {
+    const size_t value = static_cast<size_t>(graph().inputs[i].value);
+    SetRegion(state_.regions[value], plan_.graph.dims[value].size(), &tile_info_.inputs[i]);
+  }
+  for (size_t o = 0; o < graph().outputs.size(); ++o) {
+    SetRegion(plan::OutputTile(plan_, o, tile), dims(graph().outputs[o].value).size(), &tile_info_.outputs[o]);
+  }
+}
+
 Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
   if (!plan_.has_tile_buffers() && tile_buffers_.bytes() == 0) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
   stop_ = false;
@@ -241,19 +264,13 @@ Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
   const TileIndex& count = plan_.grid.count;
   const int64_t tiles = plan_.grid.tiles();
   for (int64_t t = 0; t < tiles; ++t) {
-    FOVEA_RETURN_IF_ERROR(RunTile({t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]}, &source, &sink));
+    const TileIndex tile = {t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]};
+    DescribeTile(t, tile);
+    FOVEA_ASSIGN_OR_RETURN(const bool skip, source.SkipTile(tile_info_));
+    if (!skip) FOVEA_RETURN_IF_ERROR(RunTile(tile, &source, &sink));
     if (hooks.progress) hooks.progress(t + 1, tiles);
   }
   return OkStatus();
-}
-
-void FastRunner::SetRegion(const plan::Region& region, size_t rank) {
-  region_.begin.resize(rank);
-  region_.size.resize(rank);
-  for (size_t a = 0; a < rank; ++a) {
-    region_.begin[a] = region.axis[a].begin;
-    region_.size[a] = region.axis[a].size();
-  }
 }
 
 }  // namespace fovea::exec

@@ -94,7 +94,7 @@ Status TooLittle(uint64_t least, uint64_t budget, bool asked, const std::string&
       "the model needs at least " + Bytes(least) + ", the budget is " + std::to_string(budget) + " bytes";
   if (asked) message += "; with the tiles asked for";
   if (!asked && !barrier.empty()) message += "; smaller tiles are not possible: " + barrier;
-  return OverBudget(message);
+  return OverBudget(message, least);
 }
 
 // Kernels whose tiles are larger than one output get regions on their lattice.

@@ -28,7 +28,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& words) {
 }  // namespace
 
 ProcessResult RunProcess(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                         int interrupt_after_ms) {
+                         int signal_after_ms, int signal) {
   std::vector<std::string> variables = environment;
   for (char** e = environ; *e != nullptr; ++e) variables.emplace_back(*e);
   int out[2], err[2];
@@ -51,13 +51,15 @@ ProcessResult RunProcess(const std::vector<std::string>& argv, const std::vector
     throw std::runtime_error("can't start " + argv[0]);
   }
   const auto start = std::chrono::steady_clock::now();
-  bool interrupted = interrupt_after_ms < 0;
+  auto signalled = start;
+  bool interrupted = signal_after_ms < 0;
   pollfd fds[2] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
   std::string* texts[2] = {&result.out, &result.err};
   while (fds[0].fd >= 0 || fds[1].fd >= 0) {
     poll(fds, 2, interrupted ? 1000 : 1);
-    if (!interrupted && std::chrono::steady_clock::now() - start > std::chrono::milliseconds(interrupt_after_ms)) {
-      kill(pid, SIGINT);
+    if (!interrupted && std::chrono::steady_clock::now() - start > std::chrono::milliseconds(signal_after_ms)) {
+      kill(pid, signal);
+      signalled = std::chrono::steady_clock::now();
       interrupted = true;
     }
     for (int i = 0; i < 2; ++i) {
@@ -74,6 +76,8 @@ ProcessResult RunProcess(const std::vector<std::string>& argv, const std::vector
   }
   int status = 0;
   waitpid(pid, &status, 0);
+  const std::chrono::duration<double, std::milli> after = std::chrono::steady_clock::now() - signalled;
+  if (interrupted && signal_after_ms >= 0) result.ms_after_signal = after.count();
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

@@ -10,11 +10,12 @@ namespace fovea::testing {
 struct ProcessResult {
   int exit_code = -1;  // 128 + signal when a signal ended it
   std::string out, err;
+  double ms_after_signal = 0;  // from our signal to the end
 };
 
-// argv[0] is a path. environment: "NAME=value" words added to ours. interrupt_after_ms >= 0: sends SIGINT then.
+// argv[0] is a path. environment: "NAME=value" words added to ours. signal_after_ms >= 0: sends `signal` then.
 ProcessResult RunProcess(const std::vector<std::string>& argv, const std::vector<std::string>& environment = {},
-                         int interrupt_after_ms = -1);
+                         int signal_after_ms = -1, int signal = 2 /* SIGINT */);
 
 // A folder of its own for one test, removed at the end.
 class ScratchFolder {

@@ -214,6 +214,7 @@ Status Args::Parse(const std::vector<std::string>& words, bool* help) {
       return InvalidArgument(name + " needs a value: " + name + " " + option->value);
     }
     FOVEA_RETURN_IF_ERROR(option->set(value).Prefixed(name));
+    given_.emplace_back(option->names.front(), value);
   }
   const int count = static_cast<int>(free.size());
   if (count < positional_min_) {

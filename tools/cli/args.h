@@ -33,6 +33,8 @@ class Args {
 
   // "--" ends the options. --help sets *help and stops. Errors name the option and suggest the nearest one.
   Status Parse(const std::vector<std::string>& words, bool* help);
+  // The options that Parse met, by their first name, with their values ("" for flags), in order.
+  const std::vector<std::pair<std::string, std::string>>& given() const { return given_; }
   std::string Help() const;
 
  private:
@@ -47,6 +49,7 @@ class Args {
 
   std::string program_, usage_, about_, epilogue_;
   std::vector<Option> options_;
+  std::vector<std::pair<std::string, std::string>> given_;
   std::string positional_name_;
   std::vector<std::string>* positional_ = nullptr;
   int positional_min_ = 0, positional_max_ = 0;

@@ -1,5 +1,7 @@
 #include "tools/cli/program.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -9,15 +11,19 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 namespace fovea::cli {
 namespace {
 
 volatile std::sig_atomic_t g_interrupted = 0;
+int g_wake[2] = {-1, -1};  // a pipe: what waits for an interrupt reads, the handler writes
 
 void OnSignal(int) {
   if (g_interrupted != 0) std::_Exit(kInterrupted);
   g_interrupted = 1;
+  const char byte = 0;
+  if (g_wake[1] >= 0 && write(g_wake[1], &byte, 1) < 0) g_interrupted = 1;  // nothing else can be done here
 }
 
 uint64_t StatusField(const char* field) {
@@ -45,6 +51,7 @@ int Fail(const std::string& program, const Status& status) {
 }
 
 uint64_t PeakResidentBytes() { return StatusField("VmHWM:"); }
+void ForgetPeakResidentBytes() { std::ofstream("/proc/self/clear_refs") << "5"; }
 uint64_t ResidentBytes() { return StatusField("VmRSS:"); }
 
 int AvailableThreads() {
@@ -59,9 +66,23 @@ void CatchInterrupts() {
   action.sa_handler = OnSignal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  // A reader that went away and a file that may not grow are errors of the write that meets them.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool Interrupted() { return g_interrupted != 0; }
+
+void EndSoonAfterInterrupt(int milliseconds, void (*last)()) {
+  if (pipe2(g_wake, O_CLOEXEC | O_NONBLOCK) != 0) return;
+  std::thread([=] {
+    pollfd wake = {g_wake[0], POLLIN, 0};
+    while (g_interrupted == 0) poll(&wake, 1, -1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    last();
+    std::_Exit(kInterrupted);
+  }).detach();
+}
 
 double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 

@@ -20,6 +20,8 @@ int Fail(const std::string& program, const Status& status);
 // Peak and present resident memory of this process (VmHWM, VmRSS), in bytes; 0 where /proc does not tell.
 uint64_t PeakResidentBytes();
 uint64_t ResidentBytes();
+// From now on the peak is that of what follows; nothing where the system does not allow it.
+void ForgetPeakResidentBytes();
 
 // Processors that this process may use.
 int AvailableThreads();
@@ -28,6 +30,10 @@ int AvailableThreads();
 // it.
 void CatchInterrupts();
 bool Interrupted();
+// After an interrupt the program has `milliseconds` to end by itself; then `last` is called from a thread of its own
+// and the process ends with kInterrupted. For work that can't look at Interrupted() all the time. Call it once, after
+// CatchInterrupts.
+void EndSoonAfterInterrupt(int milliseconds, void (*last)());
 
 // Seconds since an arbitrary start, monotonic.
 double Seconds();

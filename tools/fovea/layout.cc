@@ -129,8 +129,12 @@ Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int
   return layout;
 }
 
-Status MatchOutputs(const Model& model, const Session& session, Layout* layout, bool* changed) {
+namespace {
+
+// `changed`: the padding was enlarged, and with it the outputs.
+Status MatchOutputsOnce(const Model& model, Layout* layout, bool* changed) {
   *changed = false;
+  FOVEA_ASSIGN_OR_RETURN(const auto output_dims, model.OutputSizes(layout->input_dims));
   FOVEA_ASSIGN_OR_RETURN(const std::vector<ReceptiveField> fields, model.ReceptiveFields());
   layout->outputs.clear();
   layout->notes.clear();
@@ -144,7 +148,7 @@ Status MatchOutputs(const Model& model, const Session& session, Layout* layout, 
     }
     OutputLayout out;
     out.port = static_cast<int>(i);
-    const std::vector<int64_t>& dims = session.output_dims()[i];
+    const std::vector<int64_t>& dims = output_dims[i];
     if (const int c = AxisOf(spec.axes, 'c'); c >= 0) out.channels = dims[static_cast<size_t>(c)];
     for (int a = 0; a < 3; ++a) {
       const int axis = AxisOf(spec.axes, kSpatial[a]);
@@ -179,6 +183,14 @@ Status MatchOutputs(const Model& model, const Session& session, Layout* layout, 
   if (!enlarge) return OkStatus();
   *changed = true;
   return PadToLegal(model, margin_in, layout);
+}
+
+}  // namespace
+
+Status MatchOutputs(const Model& model, Layout* layout) {
+  bool changed = false;
+  FOVEA_RETURN_IF_ERROR(MatchOutputsOnce(model, layout, &changed));
+  return changed ? MatchOutputsOnce(model, layout, &changed) : OkStatus();
 }
 
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "formats/image/image.h"
-#include "runtime/include/fovea/session.h"
+#include "runtime/include/fovea/model.h"
 
 namespace fovea::cli {
 
@@ -47,8 +47,8 @@ struct Layout {
 Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel);
 
 // Fills outputs, and enlarges the padding of networks that return less than they take (unpadded convolutions), so that
-// the result covers the image. `changed`: sizes were changed and a session must be made anew.
-Status MatchOutputs(const Model& model, const Session& session, Layout* layout, bool* changed);
+// the result covers the image.
+Status MatchOutputs(const Model& model, Layout* layout);
 
 // numpy's "reflect": position i of a mirrored axis of size n; the border is not repeated (n = 1 repeats its only
 // pixel).

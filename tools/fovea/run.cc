@@ -2,14 +2,18 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "formats/image/output_file.h"
 #include "tools/cli/program.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
-#include "tools/fovea/run_file.h"
+#include "tools/fovea/run_all.h"
 #include "tools/fovea/run_paths.h"
 
 namespace fovea::cli {
 namespace {
+
+// Ctrl-C ends the program within 200 ms, whatever it does.
+constexpr int kPromptMs = 120;
 
 Status ParseWriteOptions(const std::string& dtype, const std::string& compression, formats::WriteOptions* write) {
   if (dtype == "float32") {
@@ -31,6 +35,27 @@ Status ParseWriteOptions(const std::string& dtype, const std::string& compressio
   return OkStatus();
 }
 
+Result<ProgressKind> ParseProgress(const std::string& word, bool quiet) {
+  if (word == "json") return ProgressKind::kJson;
+  if (word == "line") return ProgressKind::kLine;
+  if (!word.empty() && word != "none") {
+    return InvalidArgument("--progress '" + word + "' is not known; choose line, json or none");
+  }
+  return word.empty() && !quiet && StderrIsTerminal() ? ProgressKind::kLine : ProgressKind::kNone;
+}
+
+// The options that decide the result's bytes: all but those about how it is made and told.
+nlohmann::json DecidingWords(const Args& args) {
+  static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache", "--bands",
+                                                    "--json",   "--quiet",  "--progress", "--resume"};
+  nlohmann::json words = nlohmann::json::object();
+  for (const auto& [name, value] : args.given()) {
+    if (std::find(kNeutral.begin(), kNeutral.end(), name) != kNeutral.end()) continue;
+    words[name] = words.contains(name) ? words[name].get<std::string>() + " " + value : value;
+  }
+  return words;
+}
+
 }  // namespace
 
 int RunCommand(const std::vector<std::string>& words) {
@@ -41,10 +66,10 @@ int RunCommand(const std::vector<std::string>& words) {
             "are brought to "
             "what the network takes by mirroring and cropped back; calibration and names are kept.");
   std::vector<std::string> free;
-  std::string out, normalize = "none", dtype = "float32", compression = "none", tile, pixel_size;
+  std::string out, progress, normalize = "none", dtype = "float32", compression = "none", tile, pixel_size;
   int64_t channel = 0;
   double threshold = -1e300;
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, tiled = false;
   RunOptions options;
   ExecutionOptions execution;
   args.Text("--output, -o", &out, "OUT", "file (.tif, .ome.tif, .png, .npy) or folder");
@@ -64,6 +89,12 @@ int RunCommand(const std::vector<std::string>& words) {
             "also a picture: the first plane in grey, objects outlined in colour");
   args.Text("--dtype", &dtype, "TYPE", "of the output: float32 (default), uint16 or uint8, rounded and saturated");
   args.Text("--compression", &compression, "KIND", "of TIFF outputs: none (default) or deflate");
+  args.Flag("--tiled", &tiled, "TIFF outputs in tiles of 512 pixels (files over 4 GB are anyway)");
+  args.Flag("--pyramid", &options.write.pyramid,
+            "TIFF outputs also at half the size, a quarter ..., for viewers of large images");
+  args.Text("--progress", &progress, "KIND", "on stderr: line (default on a terminal), json (an object a line), none");
+  args.Flag("--resume", &options.resume,
+            "go on with an interrupted run of the same command; skip the files of a folder that are done");
   args.Flag("--json", &json, "print one JSON object about the run");
   args.Flag("--quiet, -q", &quiet, "no progress, no summary");
   args.Positional("MODEL and INPUT", &free, 2, -1);
@@ -77,6 +108,10 @@ int RunCommand(const std::vector<std::string>& words) {
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
   if (out.empty()) return Fail("fovea run", InvalidArgument("say where the result goes: -o OUT"));
   CatchInterrupts();
+  EndSoonAfterInterrupt(kPromptMs, [] {
+    formats::RemoveTemporaryFiles();
+    std::fputs("\nfovea run: cancelled\n", stderr);
+  });
 
   auto session = execution.ToSession();
   if (!session.ok()) return Fail("fovea run", session.status());
@@ -89,6 +124,7 @@ int RunCommand(const std::vector<std::string>& words) {
   options.pixel_size = *size;
   const Status write = ParseWriteOptions(dtype, compression, &options.write);
   if (!write.ok()) return Fail("fovea run", write);
+  if (tiled) options.write.tile = 512;
   if (!tile.empty()) {
     const auto sides = ParseSize(tile);
     if (!sides.ok()) return Fail("fovea run", sides.status().Prefixed("--tile"));
@@ -98,7 +134,10 @@ int RunCommand(const std::vector<std::string>& words) {
   options.channel = channel - 1;
   options.has_threshold = threshold > -1e300;
   if (options.has_threshold) options.threshold = threshold;
-  options.progress = !quiet && StderrIsTerminal();
+  const auto kind = ParseProgress(progress, quiet);
+  if (!kind.ok()) return Fail("fovea run", kind.status());
+  options.progress = *kind;
+  options.words = DecidingWords(args);
 
   const Result<Model> model = Model::Load(free[0]);
   if (!model.ok()) return Fail("fovea run", model.status());
@@ -108,42 +147,7 @@ int RunCommand(const std::vector<std::string>& words) {
     return Fail("fovea run", InvalidArgument("--overlay names one picture, but there are several inputs"));
   }
 
-  nlohmann::ordered_json files = nlohmann::ordered_json::array();
-  std::vector<std::string> failed;
-  int last_failure = kDone;
-  for (size_t i = 0; i < paths->inputs.size(); ++i) {
-    nlohmann::ordered_json report;
-    const Status status = RunFile(*model, options, paths->inputs[i], paths->outputs[i], &report);
-    if (!status.ok()) {
-      if (options.progress) std::fprintf(stderr, "\n");
-      const bool named = status.message().find(paths->inputs[i]) != std::string::npos;
-      last_failure = Fail("fovea run", named ? status : status.Prefixed(paths->inputs[i]));
-      if (status.code() == StatusCode::kCancelled) return kInterrupted;
-      failed.push_back(paths->inputs[i]);
-      report = {{"input", paths->inputs[i]}, {"error", status.message()}};
-    } else if (!json && !quiet) {
-      std::printf("%s -> %s  %.2f s, %s", paths->inputs[i].c_str(), paths->outputs[i].c_str(),
-                  report["seconds"].get<double>(), report["strategy"].get<std::string>().c_str());
-      if (report.contains("objects"))
-        std::printf(", %lld objects", static_cast<long long>(report["objects"].get<int64_t>()));
-      std::printf("; peak %s (predicted %s)\n", HumanBytes(report["measured_peak_bytes"].get<uint64_t>()).c_str(),
-                  HumanBytes(report["predicted_peak_bytes"].get<uint64_t>()).c_str());
-      for (const auto& note : report.value("notes", nlohmann::ordered_json::array())) {
-        std::printf("  note: %s\n", note.get<std::string>().c_str());
-      }
-    }
-    files.push_back(report);
-  }
-  if (json) {
-    // One file: its report; several: their list and the totals that the contract names.
-    nlohmann::ordered_json all = files.size() == 1 ? files[0] : nlohmann::ordered_json{{"files", files}};
-    if (files.size() > 1) all["measured_peak_bytes"] = PeakResidentBytes();
-    std::printf("%s\n", all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
-  }
-  if (failed.empty()) return kDone;
-  if (paths->inputs.size() == 1) return last_failure;
-  std::fprintf(stderr, "fovea run: %zu of %zu files failed\n", failed.size(), paths->inputs.size());
-  return kCheckFailed;
+  return RunAll(*model, options, *paths, json ? Telling::kJson : quiet ? Telling::kNothing : Telling::kText);
 }
 
 }  // namespace fovea::cli

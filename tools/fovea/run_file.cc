@@ -1,22 +1,20 @@
 #include "tools/fovea/run_file.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "tools/cli/program.h"
 #include "tools/fovea/image_tensors.h"
 #include "tools/fovea/layout.h"
-#include "tools/fovea/run_fit.h"
+#include "tools/fovea/run_checkpoints.h"
 #include "tools/fovea/run_outputs.h"
+#include "tools/fovea/run_tiles.h"
 
 namespace fovea::cli {
 namespace {
 
-void ShowProgress(int64_t sample, int64_t samples, int64_t tile, int64_t tiles, double start) {
-  std::fprintf(stderr, "\rsample %lld/%lld, tile %lld/%lld, %.1f s ", static_cast<long long>(sample + 1),
-               static_cast<long long>(samples), static_cast<long long>(tile), static_cast<long long>(tiles),
-               Seconds() - start);
-}
+// Images of more pixels that run as one tile are cut into strips, so that an interrupted run loses little.
+constexpr int64_t kLargePixels = int64_t{1} << 26;
+constexpr int64_t kStripRows = 1024;
 
 // Every sample of the image, in the order of its planes: t, z, c.
 std::vector<SampleIndex> Samples(const formats::ImageInfo& info, const Layout& layout) {
@@ -30,35 +28,134 @@ std::vector<SampleIndex> Samples(const formats::ImageInfo& info, const Layout& l
   return samples;
 }
 
-Status RunSamples(const RunOptions& options, const std::vector<SampleIndex>& samples, double start, Session* session,
-                  ImageSource* source, ImageSink* sink, RunOutputs* outputs) {
-  int64_t done = 0;
-  session->SetCancel(Interrupted);
-  session->SetProgress([&](int64_t tile, int64_t tiles) {
-    if (options.progress) ShowProgress(done, static_cast<int64_t>(samples.size()), tile, tiles, start);
-  });
-  for (const SampleIndex& sample : samples) {
-    if (Interrupted()) return Cancelled("cancelled");
-    FOVEA_RETURN_IF_ERROR(source->Select(sample, options.normalization));
-    FOVEA_RETURN_IF_ERROR(outputs->Begin(sample));
-    FOVEA_RETURN_IF_ERROR(session->Run(*source, *sink));
-    FOVEA_RETURN_IF_ERROR(outputs->End(source));
-    ++done;
+// Tells how far the rows of the first output have come.
+class CountingSink : public TensorSink {
+ public:
+  CountingSink(TensorSink* next, Progress* progress) : next_(*next), progress_(*progress) {}
+  void BeginSample() { pixels_ = 0; }
+  Status Write(int output, const TensorRegion& region, const float* src) override {
+    FOVEA_RETURN_IF_ERROR(next_.Write(output, region, src));
+    if (output != 0) return OkStatus();
+    int64_t elements = 1;
+    for (const int64_t size : region.size) elements *= size;
+    pixels_ += elements;
+    progress_.Pixels(pixels_);
+    return OkStatus();
   }
-  if (options.progress) std::fprintf(stderr, "\n");
+
+ private:
+  TensorSink& next_;
+  Progress& progress_;
+  int64_t pixels_ = 0;
+};
+
+// One image on its way through the network.
+class FileRun {
+ public:
+  FileRun(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
+          DType label_type)
+      : model_(model),
+        options_(options),
+        input_(input),
+        output_(output),
+        label_type_(label_type),
+        progress_(options.progress, input, options.memory_bytes),
+        outputs_(&model, &options_, &layout_, &rescaling_) {}
+
+  Status Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* report);
+  bool label_overflow() const { return outputs_.label_overflow(); }
+
+ private:
+  Status ReadInterrupted();
+  Status Fit(std::optional<FittedSession>* kept);
+  Status RunSamples(Session* session, ImageSource* source, TileFilter* filter, CountingSink* counted);
+  void Report(const FittedSession& fitted, const TileFilter& filter, nlohmann::ordered_json* report) const;
+
+  const Model& model_;
+  RunOptions options_;
+  const std::string input_, output_;
+  DType label_type_;
+  Progress progress_;
+  std::unique_ptr<formats::ImageReader> reader_;
+  Rescaling rescaling_;
+  Layout layout_;
+  RunOutputs outputs_;
+  std::optional<JournalEntry> interrupted_;
+  std::unique_ptr<Checkpoints> checkpoints_;
+  std::vector<SampleIndex> samples_;
+  double start_ = Seconds();
+};
+
+// The journal of the run that is to be gone on with; refuses when the halves would not belong together.
+Status FileRun::ReadInterrupted() {
+  FOVEA_ASSIGN_OR_RETURN(const nlohmann::json identity, RunIdentity(model_, input_, options_.words));
+  checkpoints_ = std::make_unique<Checkpoints>(output_, identity, options_.resume);
+  if (!options_.resume) return OkStatus();
+  FOVEA_ASSIGN_OR_RETURN(interrupted_, ReadJournal(output_));
+  if (!interrupted_) return OkStatus();
+  const std::string difference = DifferenceOf(interrupted_->identity, identity);
+  if (!difference.empty()) {
+    return InvalidArgument(output_ + ": the interrupted run can't be gone on with: " + difference +
+                           "; run without --resume to begin anew");
+  }
+  label_type_ = interrupted_->label_type;
+  std::copy_n(interrupted_->tile_size, 3, options_.session.tile);
   return OkStatus();
 }
 
-void ReportPlan(const PlanReport& plan, const Layout& layout, nlohmann::ordered_json* report) {
-  for (const std::string& note : layout.notes) (*report)["notes"].push_back(note);
+Status FileRun::Fit(std::optional<FittedSession>* kept) {
+  const Purpose purpose = {&options_, reader_.get(), output_, label_type_, &rescaling_};
+  FOVEA_RETURN_IF_ERROR(FitSession(model_, purpose, layout_, kept));
+  const int64_t* tile = options_.session.tile;
+  const int64_t pixels = layout_.image[0] * layout_.image[1] * layout_.image[2];
+  if ((*kept)->session.report().tiles > 1 || pixels <= kLargePixels || tile[0] + tile[1] + tile[2] > 0) {
+    return OkStatus();
+  }
+  options_.session.tile[1] = kStripRows;
+  if (FitSession(model_, purpose, layout_, kept).ok()) return OkStatus();
+  options_.session.tile[1] = 0;  // the network looks at the whole image, or strips take more
+  return FitSession(model_, purpose, layout_, kept);
+}
+
+Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* filter, CountingSink* counted) {
+  const int64_t first = interrupted_ ? interrupted_->sample : 0;
+  session->SetCancel(Interrupted);
+  for (int64_t s = first; s < static_cast<int64_t>(samples_.size()); ++s) {
+    const SampleIndex& sample = samples_[static_cast<size_t>(s)];
+    const int64_t first_tile = interrupted_ && s == first ? interrupted_->tile : 0;
+    session->SetProgress([&](int64_t tile, int64_t tiles) { progress_.Tile(s, tile, tiles); });
+    if (Interrupted()) return Cancelled("cancelled");
+    FOVEA_RETURN_IF_ERROR(source->Select(sample, options_.normalization));
+    FOVEA_RETURN_IF_ERROR(outputs_.Begin(sample));
+    counted->BeginSample();
+    filter->BeginSample(first_tile, [&](const TileInfo& tile) -> Status {
+      if (Interrupted()) return Cancelled("cancelled");
+      return outputs_.streams() ? checkpoints_->Reach(s, tile.index, &outputs_) : OkStatus();
+    });
+    FOVEA_RETURN_IF_ERROR(session->Run(*filter, *filter));
+    FOVEA_RETURN_IF_ERROR(outputs_.End(source));
+    FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s + 1, 0, &outputs_));
+  }
+  return OkStatus();
+}
+
+void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nlohmann::ordered_json* report) const {
+  const PlanReport& plan = fitted.session.report();
+  for (const std::string& note : layout_.notes) (*report)["notes"].push_back(note);
   if (!plan.weight_cache.empty()) {
     (*report)["weight_cache"] = plan.weight_cache;
     if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
   }
   (*report)["strategy"] = plan.strategy;
   (*report)["tiles"] = plan.tiles;
+  (*report)["tiles_reused"] = filter.reused();
+  (*report)["samples"] = samples_.size();
+  if (interrupted_) (*report)["resumed_from"] = {{"sample", interrupted_->sample}, {"tile", interrupted_->tile}};
   (*report)["threads"] = plan.threads;
   (*report)["isa"] = plan.isa;
+  (*report)["pixels"] = layout_.image[0] * layout_.image[1] * layout_.image[2] * static_cast<int64_t>(samples_.size());
+  (*report)["seconds"] = Seconds() - start_;
+  (*report)["measured_peak_bytes"] = PeakResidentBytes();
 }
 
 bool TakesVolumes(const Model& model) {
@@ -66,52 +163,73 @@ bool TakesVolumes(const Model& model) {
                      [](const TensorSpec& spec) { return spec.axes.find('z') != std::string::npos; });
 }
 
-Status RunOnce(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
-               DType label_type, bool* label_overflow, nlohmann::ordered_json* report) {
-  const double start = Seconds();
-  FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageReader> reader, formats::OpenImage(input));
-  const formats::ImageInfo original = reader->info();
-  FOVEA_ASSIGN_OR_RETURN(const Rescaling rescaling,
-                         PlanRescaling(model, original, options.pixel_size, TakesVolumes(model)));
-  if (rescaling.active) reader = RescaleImage(std::move(reader), rescaling);
-  const formats::ImageInfo& info = reader->info();
-  FOVEA_ASSIGN_OR_RETURN(Layout layout, MatchAxes(model, info, options.channel));
-  FOVEA_ASSIGN_OR_RETURN(FittedSession fitted,
-                         FitSession(model, {&options, reader.get(), output, label_type, &rescaling}, &layout));
-  const PlanReport& plan = fitted.session.report();
-  (*report)["input"] = input;
+Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* report) {
+  FOVEA_ASSIGN_OR_RETURN(reader_, formats::OpenImage(input_));
+  const formats::ImageInfo original = reader_->info();
+  FOVEA_ASSIGN_OR_RETURN(rescaling_, PlanRescaling(model_, original, options_.pixel_size, TakesVolumes(model_)));
+  if (rescaling_.active) reader_ = RescaleImage(std::move(reader_), rescaling_);
+  const formats::ImageInfo& info = reader_->info();
+  FOVEA_ASSIGN_OR_RETURN(layout_, MatchAxes(model_, info, options_.channel));
+  FOVEA_RETURN_IF_ERROR(MatchOutputs(model_, &layout_));
+  FOVEA_RETURN_IF_ERROR(ReadInterrupted());
+  FOVEA_RETURN_IF_ERROR(Fit(kept));
+  FittedSession& fitted = **kept;
+  (*report)["input"] = input_;
   (*report)["predicted_peak_bytes"] = fitted.predicted_peak_bytes;
-  if (options.progress) {
-    std::fprintf(stderr, "%s: %s, will use up to %s\n", input.c_str(), plan.strategy.c_str(),
-                 HumanBytes(fitted.predicted_peak_bytes).c_str());
+  samples_ = Samples(info, layout_);
+  const OutputLayout& out = layout_.outputs[0];
+  const int64_t sample_pixels = out.axes[0].size * out.axes[1].size * out.axes[2].size * out.channels;
+  progress_.Begin(fitted.session.report().strategy, fitted.predicted_peak_bytes, static_cast<int64_t>(samples_.size()),
+                  sample_pixels);
+  checkpoints_->SetPlan(fitted.session.report(), label_type_);
+  if (interrupted_ && interrupted_->identity.value("isa", "") != fitted.session.report().isa) {
+    return InvalidArgument(output_ + ": the interrupted run can't be gone on with: its arithmetic was " +
+                           interrupted_->identity.value("isa", "?") + ", here it is " + fitted.session.report().isa +
+                           "; run without --resume to begin anew");
   }
-  RunOutputs outputs(&model, &options, &layout, &rescaling);
-  FOVEA_RETURN_IF_ERROR(outputs.Open(input, output, info, original, label_type));
-  ImageSource source(reader.get(), &layout, &model.inputs()[static_cast<size_t>(layout.input)]);
-  ImageSink sink(&model, &layout, outputs.targets());
-  const std::vector<SampleIndex> samples = Samples(info, layout);
-  const Status ran = RunSamples(options, samples, start, &fitted.session, &source, &sink, &outputs);
-  *label_overflow = outputs.label_overflow();
-  FOVEA_RETURN_IF_ERROR(ran);
-  FOVEA_RETURN_IF_ERROR(outputs.Finish(report));
-  ReportPlan(plan, layout, report);
-  if (!rescaling.told.empty()) (*report)["notes"].push_back(rescaling.told);
-  (*report)["samples"] = samples.size();
-  (*report)["seconds"] = Seconds() - start;
-  (*report)["measured_peak_bytes"] = PeakResidentBytes();
+  FOVEA_RETURN_IF_ERROR(
+      outputs_.Open(input_, output_, info, original, label_type_, interrupted_ ? &*interrupted_ : nullptr));
+  if (interrupted_) {
+    checkpoints_->Continue(*interrupted_, &outputs_);
+    progress_.AlreadyDone(interrupted_->sample * sample_pixels +
+                          interrupted_->tile * sample_pixels / fitted.session.report().tiles);
+  } else {
+    RemoveJournal(output_);  // of another run, whose file was just overwritten
+  }
+  const TensorSpec& spec = model_.inputs()[static_cast<size_t>(layout_.input)];
+  ImageSource source(reader_.get(), &layout_, &spec);
+  ImageSink sink(&model_, &layout_, outputs_.targets());
+  CountingSink counted(&sink, &progress_);
+  TileFilter filter(&source, &counted, spec.axes, fitted.reuse_tiles);
+  Status ran = RunSamples(&fitted.session, &source, &filter, &counted);
+  fitted.session.SetCancel(nullptr);
+  fitted.session.SetProgress(nullptr);
+  progress_.End();
+  if (ran.ok()) ran = outputs_.Finish(report);
+  if (!ran.ok()) return checkpoints_->Failed(ran, &outputs_);
+  RemoveJournal(output_);
+  Report(fitted, filter, report);
+  if (!rescaling_.told.empty()) (*report)["notes"].push_back(rescaling_.told);
   return OkStatus();
 }
 
 }  // namespace
 
 Status RunFile(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
-               nlohmann::ordered_json* report) {
-  bool label_overflow = false;
-  const Status status = RunOnce(model, options, input, output, DType::kUInt16, &label_overflow, report);
-  if (!label_overflow) return status;
+               std::optional<FittedSession>* kept, nlohmann::ordered_json* report) {
+  bool overflow = false;
+  {
+    FileRun run(model, options, input, output, DType::kUInt16);
+    const Status status = run.Run(kept, report);
+    overflow = run.label_overflow();
+    if (!overflow) return status;
+  }
   // More than 65535 objects in a plane: once more into a 32-bit file, rather than numbers that wrap.
   report->clear();
-  return RunOnce(model, options, input, output, DType::kFloat32, &label_overflow, report);
+  RunOptions anew = options;
+  anew.resume = false;
+  FileRun run(model, anew, input, output, DType::kFloat32);
+  return run.Run(kept, report);
 }
 
 }  // namespace fovea::cli

@@ -1,11 +1,10 @@
 #include "tools/fovea/run_fit.h"
 
 #include <algorithm>
-#include <cctype>
-#include <filesystem>
 
 #include "tools/cli/program.h"
 #include "tools/fovea/run_outputs.h"
+#include "tools/fovea/run_tiles.h"
 
 namespace fovea::cli {
 namespace {
@@ -13,45 +12,8 @@ namespace {
 // What the process needs besides what is counted one by one: stacks, the C++ heap's own, small allocations.
 constexpr uint64_t kSlackBytes = 4u << 20;
 
-// A session for the layout's sizes; when the network turns out to return less than it takes, once more with a margin.
-Result<Session> MakeSession(const Model& model, const SessionOptions& options, Layout* layout) {
-  for (bool again = false;; again = true) {
-    FOVEA_ASSIGN_OR_RETURN(Session session, Session::Create(model, layout->input_dims, options));
-    bool changed = false;
-    FOVEA_RETURN_IF_ERROR(MatchOutputs(model, session, layout, &changed));
-    if (!changed || again) return session;
-  }
-}
-
-bool IsPng(const std::string& path) {
-  std::string extension = std::filesystem::path(path).extension();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return extension == ".png";
-}
-
-// Bytes that a writer holds of strips that are begun and not complete: those that a row of tiles touches, of every
-// plane and channel that a tile spans.
-int64_t WaitingBytes(const formats::ImageInfo& in, const Layout& layout, const OutputLayout& out,
-                     const PlanReport& plan) {
-  constexpr int64_t kMostStripRows = 256;
-  const int64_t rows = out.axes[1].size, cols = out.axes[2].size;
-  int64_t planes = out.channels, held = kMostStripRows;
-  if (plan.tiles > 1) {
-    if (layout.network_3d) planes *= std::min(out.axes[0].size, plan.tile_size[0]);
-    held = (plan.tile_size[2] < cols ? plan.tile_size[1] : 0) + 2 * kMostStripRows;
-  }
-  // Pixels of colour pictures lie side by side in the file; their channels come one after another.
-  if (layout.iterate_channels && !in.axes.empty() && in.axes.back() == 'S') {
-    planes *= in.c;
-    held = rows;
-  }
-  return std::min(rows, held) * cols * planes;
-}
-
-// Bytes of image buffers beside the session: readers, writers, statistics, labels, picture. plan: null when it is not
-// known yet.
-uint64_t BufferBytes(const Purpose& purpose, const Layout& layout, const PlanReport* plan) {
+// Bytes of image buffers beside the session: readers, writers, statistics, labels, picture.
+uint64_t BufferBytes(const Purpose& purpose, const Layout& layout) {
   constexpr int64_t kBandRows = 64;
   const RunOptions& options = *purpose.options;
   const formats::ImageInfo& in = purpose.reader->info();
@@ -59,52 +21,93 @@ uint64_t BufferBytes(const Purpose& purpose, const Layout& layout, const PlanRep
   const int64_t sample = layout.image[0] * layout.image[1] * layout.image[2] * layout.channels;
   bytes += NormalizationStatistics::WorkingBytes(options.normalization, sample);
   bytes += 2 * (int64_t{1} << 20);  // blocks of ImageSource and ImageSink
-  const auto element = static_cast<int64_t>(DTypeBytes(FileType(options, purpose.label_type)));
+  formats::WriteOptions write = options.write;
+  write.dtype = FileType(options, purpose.label_type);
   for (const OutputLayout& out : layout.outputs) {
     const int64_t plane = out.axes[1].size * out.axes[2].size;
     if (options.labels) bytes += LabelPlanes(layout, out) * out.channels * plane * 4 + plane * 12;
-    if (IsPng(purpose.output)) {
-      bytes += OutputInfo(in, layout, out, ResultKind::kValues).c * plane * element;
-    } else if (options.write.compression != formats::WriteOptions::kNone && plan != nullptr) {
-      bytes += WaitingBytes(in, layout, out, *plan) * element;
-    }
+    const auto writer = formats::WriterBytes(purpose.output, OutputInfo(in, layout, out, ResultKind::kValues), write);
+    if (writer.ok()) bytes += *writer;  // what can't be written is refused when it is opened
     if (purpose.rescaling->active && purpose.rescaling->back) bytes += BackBytes(*purpose.rescaling);
-    bytes += 1 << 20;
   }
   if (!options.overlay.empty()) bytes += layout.image[1] * layout.image[2] * 24;
   return static_cast<uint64_t>(bytes);
 }
 
+// For the results of constant tiles.
+uint64_t ReuseBytes(const Session& session, const Layout& layout) {
+  int64_t channels = 0;
+  for (const OutputLayout& out : layout.outputs) channels += out.channels;
+  return static_cast<uint64_t>(TileFilter::WorkingBytes(session.report(), channels));
+}
+
+// The refusal, with one number for the whole process: exactly it will do. rest: bytes beside the session.
+Status TooLittle(const Model& model, const Status& refused, const SessionOptions& options, const Layout& layout,
+                 uint64_t budget, uint64_t rest) {
+  uint64_t session_bytes = refused.needed_bytes();
+  std::string reason = refused.message();
+  if (refused.ok()) {
+    // The buffers alone are too much; what the smallest session takes is told by one that may have nothing.
+    SessionOptions nothing = options;
+    nothing.memory_bytes = 1;
+    const auto session = Session::Create(model, layout.input_dims, nothing);
+    if (!session.ok()) {
+      session_bytes = session.status().needed_bytes();
+      reason = session.status().message();
+    }
+  }
+  // Rounded up, and with room for what the process has resident from one start to the next.
+  constexpr uint64_t kUnit = 1000000;
+  const uint64_t least = (rest + session_bytes + kUnit / 2 + kUnit - 1) / kUnit;
+  std::string message = "this image needs at least --memory " + std::to_string(least) + "MB, the budget is " +
+                        HumanBytes(budget) + "; beside the network, " + HumanBytes(rest) +
+                        " are for the program, the model and the image's buffers";
+  const size_t why = reason.find("; ");
+  if (why != std::string::npos) message += reason.substr(why);
+  return OverBudget(message, least * kUnit);
+}
+
 }  // namespace
 
-// What the buffers take is known once the outputs and tiles are, so the first try may have to be repeated.
-Result<FittedSession> FitSession(const Model& model, const Purpose& purpose, Layout* layout) {
-  const uint64_t resident = ResidentBytes() + model.info().file_bytes + kSlackBytes;
-  const uint64_t budget = purpose.options->memory_bytes;
-  SessionOptions session_options = purpose.options->session;
-  session_options.streaming = true;
-  uint64_t reserved = resident + BufferBytes(purpose, *layout, nullptr);
-  for (;;) {
-    if (budget != 0) {
-      if (budget <= reserved) {
-        return OverBudget("the budget of " + HumanBytes(budget) +
-                          " does not even hold the program, the model and the image's buffers (" +
-                          HumanBytes(reserved) + ")");
-      }
-      session_options.memory_bytes = budget - reserved;
+Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
+                  std::optional<FittedSession>* kept) {
+  const uint64_t budget = purpose.options->memory_bytes, buffers = BufferBytes(purpose, layout);
+  SessionOptions options = purpose.options->session;
+  options.streaming = true;
+  const std::array<int64_t, 3> tile = {options.tile[0], options.tile[1], options.tile[2]};
+  const auto fits = [&](FittedSession* fitted) {
+    const uint64_t bytes = fitted->process_bytes + buffers + fitted->session.report().total_bytes();
+    const uint64_t with_reuse = bytes + ReuseBytes(fitted->session, layout);
+    fitted->reuse_tiles = budget == 0 || with_reuse <= budget;
+    fitted->predicted_peak_bytes = fitted->reuse_tiles ? with_reuse : bytes;
+    return budget == 0 || bytes <= budget;
+  };
+  if (kept->has_value() && (*kept)->session.input_dims() == layout.input_dims && (*kept)->tile == tile &&
+      fits(&**kept)) {
+    return OkStatus();
+  }
+  kept->reset();
+  const uint64_t process = ResidentBytes() + model.info().file_bytes + kSlackBytes, rest = process + buffers;
+  if (budget != 0 && budget <= rest) return TooLittle(model, OkStatus(), options, layout, budget, rest);
+  // The planner uses all that it may, so the kept result of a tile is set aside in a second try; should no tiles be
+  // small enough for that, none is kept.
+  uint64_t aside = 0;
+  for (bool last = false;; last = true) {
+    if (budget != 0) options.memory_bytes = budget - rest - aside;
+    auto session = Session::Create(model, layout.input_dims, options);
+    if (session.ok()) {
+      kept->emplace(FittedSession{*std::move(session), tile, process, 0, false});
+      if (fits(&**kept) && ((*kept)->reuse_tiles || last)) return OkStatus();
+      aside = last ? 0 : ReuseBytes((*kept)->session, layout);
+      kept->reset();
+    } else if (session.status().code() != StatusCode::kOverBudget) {
+      return session.status();
+    } else if (aside == 0) {
+      return TooLittle(model, session.status(), options, layout, budget, rest);
+    } else {
+      aside = 0;
     }
-    auto session = MakeSession(model, session_options, layout);
-    if (!session.ok()) {
-      if (session.status().code() != StatusCode::kOverBudget) return session.status();
-      return OverBudget(session.status().message() +
-                        "; beside it the program, the model and the image's buffers take " + HumanBytes(reserved));
-    }
-    const PlanReport& plan = session->report();
-    const uint64_t other = resident + BufferBytes(purpose, *layout, &plan);
-    const uint64_t total = other + plan.total_bytes();
-    if (budget == 0 || total <= budget) return FittedSession{*std::move(session), total};
-    // The session kept to what was left, so this is more than before.
-    reserved = other;
+    if (aside >= budget - rest) aside = 0;
   }
 }
 

@@ -2,6 +2,8 @@
 #ifndef FOVEA_TOOLS_FOVEA_RUN_FIT_H_
 #define FOVEA_TOOLS_FOVEA_RUN_FIT_H_
 
+#include <array>
+#include <optional>
 #include <string>
 
 #include "tools/fovea/layout.h"
@@ -20,12 +22,16 @@ struct Purpose {
 
 struct FittedSession {
   Session session;
-  uint64_t predicted_peak_bytes;  // of the process
+  std::array<int64_t, 3> tile;        // that was asked for
+  uint64_t process_bytes = 0;         // of the process, without the session and the image's buffers
+  uint64_t predicted_peak_bytes = 0;  // of the process
+  bool reuse_tiles = false;           // there is room for what TileFilter keeps
 };
 
-// A session that, with the image's buffers and what is resident already, keeps to the budget; fills layout->outputs.
-// Errors: kOverBudget, those of Session::Create and MatchOutputs.
-Result<FittedSession> FitSession(const Model& model, const Purpose& purpose, Layout* layout);
+// A session that, with the image's buffers and what is resident already, keeps to the budget: the one in *kept when it
+// has the right size, otherwise a new one, which takes its place.
+// Errors: kOverBudget, which names the smallest budget of the whole process that would do; those of Session::Create.
+Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout, std::optional<FittedSession>* kept);
 
 }  // namespace fovea::cli
 

@@ -2,12 +2,14 @@
 #ifndef FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_
 #define FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "formats/image/image.h"
 #include "runtime/include/fovea/process.h"
 #include "runtime/include/fovea/session.h"
 #include "tools/fovea/rescale.h"
+#include "tools/fovea/run_progress.h"
 
 namespace fovea::cli {
 
@@ -21,7 +23,9 @@ struct RunOptions {
   PixelSizeChoice pixel_size;
   std::string overlay;  // path of a PNG, or empty
   formats::WriteOptions write;
-  bool progress = false;  // a line on stderr
+  ProgressKind progress = ProgressKind::kNone;
+  bool resume = false;
+  nlohmann::json words = nlohmann::json::object();  // the options given that decide the result's bytes
 };
 
 }  // namespace fovea::cli

@@ -1,5 +1,6 @@
 #include "tools/fovea/run_outputs.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "formats/image/overlay.h"
@@ -35,7 +36,10 @@ ResultKind KindOfResult(const RunOptions& options, const TensorSpec& spec) {
 }
 
 Status RunOutputs::Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
-                        const formats::ImageInfo& original, DType label_type) {
+                        const formats::ImageInfo& original, DType label_type, const JournalEntry* journal) {
+  if (journal != nullptr && journal->states.size() != layout_.outputs.size()) {
+    return CorruptFile(JournalPath(output) + ": is of a run with other outputs; run without --resume to begin anew");
+  }
   for (size_t i = 0; i < layout_.outputs.size(); ++i) {
     const OutputLayout& out = layout_.outputs[i];
     const std::string path =
@@ -44,7 +48,8 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
     if (std::filesystem::equivalent(path, input, error)) {
       return InvalidArgument(path + ": is the input itself; choose another name");
     }
-    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, in, original, path, label_type));
+    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, in, original, path, label_type,
+                                               journal != nullptr ? journal->states[i] : std::vector<uint8_t>()));
     targets_.push_back(file.target.get());
     files_.push_back(std::move(file));
   }
@@ -52,17 +57,23 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
     tee_ = std::make_unique<TeeTarget>(targets_[0], layout_.outputs[0].axes[1].size, layout_.outputs[0].axes[2].size);
     targets_[0] = tee_.get();
   }
+  if (journal == nullptr) return OkStatus();
+  if (tee_ != nullptr && journal->sample > 0) tee_->Stop();  // that run drew it
+  if (auto* labels = dynamic_cast<LabelTarget*>(files_[0].target.get())) labels->AddObjects(journal->objects);
   return OkStatus();
 }
 
 Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const formats::ImageInfo& in,
                                               const formats::ImageInfo& original, const std::string& path,
-                                              DType label_type) const {
+                                              DType label_type, const std::vector<uint8_t>& state) const {
   formats::WriteOptions write = options_.write;
   write.dtype = FileType(options_, label_type);
   const ResultKind kind = KindOfResult(options_, model_.outputs()[static_cast<size_t>(out.port)]);
   const formats::ImageInfo info = OutputInfo(in, layout_, out, kind);
   const bool numbers = kind == ResultKind::kMask || kind == ResultKind::kLabels;
+  write.pyramid_nearest = numbers;  // classes have no mean
+  write.resumable = true;
+  write.resume_state = state;
   FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer,
                          rescaling_.active && rescaling_.back
                              ? CreateImageBack(path, info, write, rescaling_, numbers, original)
@@ -117,14 +128,39 @@ Status RunOutputs::WriteOverlay(const std::vector<float>& values, ImageSource* s
   return formats::WriteOverlayPng(options_.overlay, grey.data(), labels.data(), rows, cols);
 }
 
-Status RunOutputs::Finish(nlohmann::ordered_json* report) {
+bool RunOutputs::streams() const {
+  const auto holds = [](const File& file) { return !file.target->streams(); };
+  return (tee_ == nullptr || tee_->stopped()) && std::none_of(files_.begin(), files_.end(), holds);
+}
+
+Status RunOutputs::Checkpoint(JournalEntry* entry) {
+  entry->states.clear();
+  for (const File& file : files_) {
+    FOVEA_ASSIGN_OR_RETURN(std::vector<uint8_t> state, file.target->Checkpoint());
+    entry->states.push_back(std::move(state));
+  }
+  entry->objects = objects();
+  return OkStatus();
+}
+
+void RunOutputs::KeepUnfinished(bool keep) {
+  for (const File& file : files_) file.target->KeepUnfinished(keep);
+}
+
+int64_t RunOutputs::objects() const {
   int64_t objects = 0;
+  for (const File& file : files_) {
+    if (const auto* labels = dynamic_cast<LabelTarget*>(file.target.get())) objects += labels->objects();
+  }
+  return objects;
+}
+
+Status RunOutputs::Finish(nlohmann::ordered_json* report) {
   for (const File& file : files_) {
     FOVEA_RETURN_IF_ERROR(file.target->Finish());
     (*report)["outputs"].push_back(file.path);
-    if (const auto* labels = dynamic_cast<LabelTarget*>(file.target.get())) objects += labels->objects();
   }
-  if (options_.labels) (*report)["objects"] = objects;
+  if (options_.labels) (*report)["objects"] = objects();
   if (!options_.overlay.empty()) (*report)["overlay"] = options_.overlay;
   return OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/fovea/run_journal.h"
 #include "tools/fovea/run_options.h"
 #include "tools/fovea/targets.h"
 
@@ -25,9 +26,10 @@ class RunOutputs {
       : model_(*model), options_(*options), layout_(*layout), rescaling_(*rescaling) {}
 
   // Opens `output` and siblings for further outputs ("out_NAME.tif"). Refuses a name that is `input` itself. in: the
-  // image as the network sees it, original: as it is in the file.
+  // image as the network sees it, original: as it is in the file. journal: of the interrupted run that is gone on with,
+  // or null.
   Status Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
-              const formats::ImageInfo& original, DType label_type);
+              const formats::ImageInfo& original, DType label_type, const JournalEntry* journal);
   // Where the sink writes: one an entry of layout->outputs.
   std::vector<OutputTarget*> targets() const { return targets_; }
 
@@ -36,6 +38,12 @@ class RunOutputs {
   Status End(ImageSource* source);
   // Completes the files and renames them; fills "outputs", "objects" and "overlay" of the report.
   Status Finish(nlohmann::ordered_json* report);
+
+  // All that was written of an unfinished sample is in the files.
+  bool streams() const;
+  // See ImageWriter: states and objects of the entry; whether unfinished files stay.
+  Status Checkpoint(JournalEntry* entry);
+  void KeepUnfinished(bool keep);
 
   // A plane had more objects than the files' type has numbers.
   bool label_overflow() const { return label_overflow_; }
@@ -47,7 +55,8 @@ class RunOutputs {
   };
 
   Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& in, const formats::ImageInfo& original,
-                        const std::string& path, DType label_type) const;
+                        const std::string& path, DType label_type, const std::vector<uint8_t>& state) const;
+  int64_t objects() const;
   Status WriteOverlay(const std::vector<float>& values, ImageSource* source) const;
 
   const Model& model_;

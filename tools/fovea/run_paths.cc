@@ -65,6 +65,7 @@ Result<RunPaths> MatchPaths(const std::vector<std::string>& words, const std::st
   std::error_code error;
   const bool folder = paths.inputs.size() > 1 || words.size() > 1 || fs::is_directory(words[0], error) ||
                       fs::is_directory(out, error) || out.back() == '/';
+  paths.folder = folder;
   if (!folder) {
     paths.outputs = {out};
     return paths;

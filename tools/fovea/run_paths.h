@@ -11,6 +11,7 @@ namespace fovea::cli {
 
 struct RunPaths {
   std::vector<std::string> inputs, outputs;  // one output an input
+  bool folder = false;                       // outputs are files of one folder
 };
 
 // words: files, folders (their images, sorted) and patterns. out: a file for one input, otherwise a folder, made when

@@ -22,6 +22,11 @@ class FileTarget : public OutputTarget {
   virtual Status End() { return OkStatus(); }
   virtual Status Finish() { return writer_->Finish(); }
 
+  // What was written of an unfinished sample is in the file; others hold it until End.
+  virtual bool streams() const { return false; }
+  Result<std::vector<uint8_t>> Checkpoint() { return writer_->Checkpoint(); }
+  void KeepUnfinished(bool keep) { writer_->KeepUnfinished(keep); }
+
  protected:
   Status WriteRegion(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values);
 
@@ -32,6 +37,7 @@ class FileTarget : public OutputTarget {
 class ValueTarget : public FileTarget {
  public:
   using FileTarget::FileTarget;
+  bool streams() const override { return true; }
   Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
 };
 
@@ -40,6 +46,7 @@ class MaskTarget : public FileTarget {
  public:
   MaskTarget(std::unique_ptr<formats::ImageWriter> writer, float threshold)
       : FileTarget(std::move(writer)), threshold_(threshold) {}
+  bool streams() const override { return true; }
   Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
 
  private:
@@ -60,6 +67,7 @@ class LabelTarget : public FileTarget {
 
   bool overflowed() const { return overflowed_; }
   int64_t objects() const { return objects_; }  // in all planes so far
+  void AddObjects(int64_t count) { objects_ += count; }
 
  private:
   float threshold_;

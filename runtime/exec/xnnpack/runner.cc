@@ -351,6 +351,8 @@ Status XnnpackRunner::Run(std::span<const float* const> inputs, std::span<float*
 }
 
 Status XnnpackRunner::Run(TensorSource& source, TensorSink& sink) {
+  FOVEA_ASSIGN_OR_RETURN(const bool skip, source.SkipTile({}));
+  if (skip) return OkStatus();
   const Graph& graph = *graph_.graph;
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const size_t v = static_cast<size_t>(graph.inputs[i].value);

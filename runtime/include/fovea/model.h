@@ -94,6 +94,8 @@ class Model {
   // A small legal size for each input where the model leaves it open: what info and bench use when none is given.
   std::vector<std::vector<int64_t>> DefaultSizes() const;
 
+  // Sizes of the outputs for these input sizes. Stored order.
+  Result<std::vector<std::vector<int64_t>>> OutputSizes(std::span<const std::vector<int64_t>> input_dims) const;
   // Operators with sizes and costs for these input sizes (stored order).
   Result<std::vector<OperatorInfo>> Operators(std::span<const std::vector<int64_t>> input_dims) const;
   Result<std::vector<ReceptiveField>> ReceptiveFields() const;

@@ -94,11 +94,22 @@ struct TensorRegion {
   std::vector<int64_t> begin, size;
 };
 
+// A tile that is about to run.
+struct TileInfo {
+  int64_t index = 0, count = 1;  // in row-major order
+  // Tiles of equal class give equal results for equal inputs, bit for bit, wherever they lie; -1: like no other.
+  int64_t shape_class = -1;
+  std::vector<TensorRegion> inputs, outputs;  // what it reads and makes, one a port
+};
+
 // Whole tensors that are larger than memory: the caller fills and takes rectangles. dst and src are row-major and
 // tight. Calls come from the thread that called Run, one at a time, tiles in row-major order.
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
+  // Before each tile, when everything of the earlier ones is written. True leaves the tile out: nothing is read or
+  // written for it.
+  virtual Result<bool> SkipTile(const TileInfo&) { return false; }
   virtual Status Read(int input, const TensorRegion& region, float* dst) = 0;
 };
 class TensorSink {

@@ -34,10 +34,20 @@ class [[nodiscard]] Status {
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
 
+  // kOverBudget: the smallest budget that would do, in bytes; 0: not known.
+  uint64_t needed_bytes() const { return needed_bytes_; }
+
   // The same failure with `context` in front: "net.fov: node 'conv1': ...".
-  Status Prefixed(const std::string& context) const { return ok() ? *this : Status(code_, context + ": " + message_); }
+  Status Prefixed(const std::string& context) const {
+    Status status = *this;
+    if (!ok()) status.message_ = context + ": " + message_;
+    return status;
+  }
 
  private:
+  friend Status OverBudget(std::string, uint64_t);
+
+  uint64_t needed_bytes_ = 0;
   StatusCode code_ = StatusCode::kOk;
   std::string message_;
 };
@@ -47,7 +57,11 @@ inline Status InvalidArgument(std::string m) { return {StatusCode::kInvalidArgum
 inline Status NotFound(std::string m) { return {StatusCode::kNotFound, std::move(m)}; }
 inline Status CorruptFile(std::string m) { return {StatusCode::kCorruptFile, std::move(m)}; }
 inline Status Unsupported(std::string m) { return {StatusCode::kUnsupported, std::move(m)}; }
-inline Status OverBudget(std::string m) { return {StatusCode::kOverBudget, std::move(m)}; }
+inline Status OverBudget(std::string m, uint64_t needed_bytes = 0) {
+  Status status(StatusCode::kOverBudget, std::move(m));
+  status.needed_bytes_ = needed_bytes;
+  return status;
+}
 inline Status OutOfMemory(std::string m) { return {StatusCode::kOutOfMemory, std::move(m)}; }
 inline Status IoError(std::string m) { return {StatusCode::kIo, std::move(m)}; }
 inline Status Cancelled(std::string m) { return {StatusCode::kCancelled, std::move(m)}; }

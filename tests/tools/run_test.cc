@@ -1,0 +1,275 @@
+// `fovea run` on images that matter: interrupted, killed and gone on with, larger than its memory, in folders, on disks
+// that are full.
+#include <signal.h>
+#include <tiffio.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "formats/image/image.h"
+#include "formats/image/npy.h"
+#include "tests/tools/program_test.h"
+
+namespace fovea::testing {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+std::string BytesOf(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class RunTest : public ProgramTest {
+ protected:
+  // A grey picture with structure everywhere, or only in the middle third, as on a slide.
+  std::string Picture(const std::string& name, int64_t rows, int64_t cols, bool background = false) {
+    std::vector<uint8_t> values(static_cast<size_t>(rows * cols));
+    for (int64_t y = 0; y < rows; ++y) {
+      for (int64_t x = 0; x < cols; ++x) {
+        const bool inside = y > rows / 3 && y < 2 * rows / 3 && x > cols / 3 && x < 2 * cols / 3;
+        values[static_cast<size_t>(y * cols + x)] =
+            background && !inside ? 7 : static_cast<uint8_t>((y * y / 17 + x * 3 + x * y / 50) % 200);
+      }
+    }
+    EXPECT_TRUE(formats::WriteNpy(scratch_ / name, DType::kUInt8, {rows, cols}, values.data()).ok());
+    return scratch_ / name;
+  }
+
+  // Words of a slow run (reference kernels, small tiles), so that it can be stopped at many places.
+  std::vector<std::string> Slow(const std::string& in, const std::string& out, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {kFovea,      "run",       Model(), in,       "-o",    out,     "--isa",
+                                      "reference", "--threads", "1",     "--tile", "64x64", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+};
+
+struct ResumeCase {
+  std::string name, out;
+  std::vector<std::string> more;
+};
+
+class ResumeTest : public RunTest, public ::testing::WithParamInterface<ResumeCase> {};
+
+TEST_P(ResumeTest, KilledAtAnyPlaceAndGoneOnWithGivesTheSameBytes) {
+  const std::string in = Picture("in.npy", 700, 900), out = scratch_ / GetParam().out;
+  fs::create_directory(scratch_ / "once");
+  const std::string once = scratch_ / ("once/" + GetParam().out);
+  const ProcessResult whole = RunProcess(Slow(in, once, GetParam().more));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  const double seconds = json::parse(whole.out)["seconds"].get<double>();
+  std::vector<std::string> more = GetParam().more;
+  more.push_back("--resume");
+  std::mt19937 random(5);
+  int killed = 0, resumed = 0;
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    // Kills come after the first record of a run (one a second), so that each brings the run forward.
+    const int after = killed < 3 ? 1300 + static_cast<int>(random() % static_cast<unsigned>(400 + 200 * seconds)) : -1;
+    const ProcessResult r = RunProcess(Slow(in, out, more), {}, after, SIGKILL);
+    if (r.exit_code == 128 + SIGKILL) {
+      ++killed;
+      EXPECT_FALSE(fs::exists(out));
+      continue;
+    }
+    ASSERT_EQ(r.exit_code, 0) << r.err;
+    resumed = json::parse(r.out).contains("resumed_from") ? 1 : 0;
+    break;
+  }
+  EXPECT_TRUE(BytesOf(out) == BytesOf(once));
+  if (seconds > 3) EXPECT_EQ(resumed, 1);  // a machine that is faster is done before it can be killed twice
+  EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"in.npy", "once", GetParam().out}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ResumeTest,
+                         ::testing::Values(ResumeCase{"Strips", "o.tif", {}},
+                                           ResumeCase{
+                                               "Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_F(RunTest, ResumeRefusesWhenSomethingHasChanged) {
+  const std::string in = Picture("in.npy", 700, 900), out = scratch_ / "o.tif";
+  const ProcessResult killed = RunProcess(Slow(in, out, {"--resume"}), {}, 1800, SIGKILL);
+  if (killed.exit_code == 0 || !fs::exists(scratch_ / ".o.tif.part.journal"))
+    GTEST_SKIP() << "done before it was killed";
+  ExpectError(RunProcess(Slow(in, out, {"--resume", "--threshold", "0.5"})), 2, {"o.tif", "--threshold"});
+  ExpectError(RunProcess(Slow(in, out, {"--resume", "--normalize", "range"})), 2, {"--normalize"});
+  const ProcessResult other_model = [&] {
+    const std::string model = scratch_ / "other.fov";
+    EXPECT_EQ(RunProcess({kConvert, kSample + "/nuclei.onnx", "-o", model, "--quiet"}).exit_code, 0);
+    std::vector<std::string> words = Slow(in, out, {"--resume"});
+    words[2] = model;
+    return RunProcess(words);
+  }();
+  ExpectError(other_model, 2, {"the model has changed"});
+  // The journal itself, damaged.
+  const std::string journal = BytesOf(scratch_ / ".o.tif.part.journal");
+  std::ofstream(scratch_ / ".o.tif.part.journal", std::ios::binary) << journal.substr(0, journal.size() / 2);
+  ExpectError(RunProcess(Slow(in, out, {"--resume"})), 2, {"journal", "damaged"});
+  std::ofstream(scratch_ / ".o.tif.part.journal", std::ios::binary) << journal;
+  fs::last_write_time(in, fs::file_time_type::clock::now());
+  ExpectError(RunProcess(Slow(in, out, {"--resume"})), 2, {"the input has changed", "without --resume"});
+  // Without --resume the run begins anew and clears what was left.
+  std::vector<std::string> fast = {"run", Model(), in, "-o", out};
+  EXPECT_EQ(Run(fast).exit_code, 0);
+  EXPECT_FALSE(fs::exists(scratch_ / ".o.tif.part"));
+  EXPECT_FALSE(fs::exists(scratch_ / ".o.tif.part.journal"));
+}
+
+TEST_F(RunTest, EndsPromptlyWhenInterrupted) {
+  const std::string in = Picture("in.npy", 6000, 6000);
+  double least = 1e9;
+  for (const int after : {80, 300, 900, 300, 900, 80}) {
+    const ProcessResult r = RunProcess({kFovea, "run", Model(), in, "-o", scratch_ / "o.tif", "--normalize",
+                                        "percentile", "--labels", "--compression", "deflate"},
+                                       {}, after);
+    EXPECT_EQ(r.exit_code, 130) << r.err;
+    EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"});
+    least = std::min(least, r.ms_after_signal);
+    EXPECT_LT(r.ms_after_signal, 1500);  // other programs may keep us from running
+  }
+  EXPECT_LT(least, 200);
+}
+
+TEST_F(RunTest, ConstantTilesAreComputedOnce) {
+  const std::string in = Picture("in.npy", 900, 1200, true);
+  auto run = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> words = {"run", Model(), in, "-o", scratch_ / name, "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProcessResult r = Run(words);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return json::parse(r.out);
+  };
+  EXPECT_EQ(run("whole.tif", {})["tiles_reused"].get<int>(), 0);
+  const json tiled = run("tiled.tif", {"--tile", "64x64"});
+  // 14 x 19 tiles; borders, the middle and what sees it are computed.
+  EXPECT_GT(tiled["tiles_reused"].get<int>(), 80);
+  EXPECT_LT(tiled["tiles_reused"].get<int>(), 14 * 19 - 2 * (14 + 17));
+  EXPECT_TRUE(BytesOf(scratch_ / "whole.tif") == BytesOf(scratch_ / "tiled.tif"));
+  const json banded = run("banded.tif", {"--tile", "96x64", "--bands", "8", "--threads", "2"});
+  EXPECT_GT(banded["tiles_reused"].get<int>(), 50);
+  EXPECT_TRUE(BytesOf(scratch_ / "whole.tif") == BytesOf(scratch_ / "banded.tif"));
+}
+
+TEST_F(RunTest, ProgressAsJsonLines) {
+  const std::string in = Picture("in.npy", 300, 400);
+  const ProcessResult r = Run({"run", Model(), in, "-o", scratch_ / "o.tif", "--tile", "64x64", "--isa", "reference",
+                               "--progress", "json", "--quiet"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_TRUE(r.out.empty());
+  std::istringstream lines(r.err);
+  std::vector<json> events;
+  for (std::string line; std::getline(lines, line);) events.push_back(json::parse(line));
+  ASSERT_GE(events.size(), 2u);
+  EXPECT_EQ(events[0]["event"], "begin");
+  double before = 0;
+  for (size_t i = 1; i < events.size(); ++i) {
+    for (const char* key : {"fraction", "elapsed_seconds", "megapixels_per_second", "memory_bytes", "peak_memory_bytes",
+                            "tile", "tiles", "sample", "samples"}) {
+      ASSERT_TRUE(events[i].contains(key)) << key;
+    }
+    EXPECT_GE(events[i]["fraction"].get<double>(), before);
+    before = events[i]["fraction"].get<double>();
+    EXPECT_LE(before, 1);
+  }
+  EXPECT_EQ(before, 1);
+  ExpectError(Run({"run", Model(), in, "-o", scratch_ / "o.tif", "--progress", "loud"}), 2, {"loud", "json"});
+}
+
+TEST_F(RunTest, PyramidOfTilesWithinTheBudget) {
+  const std::string in = Picture("in.npy", 1500, 2100);
+  const ProcessResult r = Run({"run", Model(), in, "-o", scratch_ / "o.ome.tif", "--pyramid", "--compression",
+                               "deflate", "--memory", "60MB", "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  EXPECT_LE(json::parse(r.out)["measured_peak_bytes"].get<uint64_t>(), 60'000'000u);
+#endif
+  ASSERT_EQ(Run({"run", Model(), in, "-o", scratch_ / "plain.npy"}).exit_code, 0);
+  TIFF* tiff = TIFFOpen((scratch_ / "o.ome.tif").c_str(), "r");
+  ASSERT_NE(tiff, nullptr);
+  uint16_t levels = 0;
+  void* offsets = nullptr;
+  EXPECT_NE(TIFFIsTiled(tiff), 0);
+  EXPECT_EQ(TIFFGetField(tiff, TIFFTAG_SUBIFD, &levels, &offsets), 1);
+  EXPECT_EQ(levels, 3);  // 2100 -> 1050 -> 525 -> 263
+  TIFFClose(tiff);
+  auto reader = formats::OpenImage(scratch_ / "o.ome.tif");
+  ASSERT_TRUE(reader.ok());
+  std::vector<float> got(1500 * 2100);
+  formats::Region all;
+  all.height = 1500;
+  all.width = 2100;
+  ASSERT_TRUE((*reader)->Read(all, got.data()).ok());
+  const auto plain = formats::ReadNpy(scratch_ / "plain.npy");
+  ASSERT_TRUE(plain.ok());
+  EXPECT_TRUE(got == formats::ToFloatVector(*plain));
+  ExpectError(Run({"run", Model(), in, "-o", scratch_ / "o.png", "--pyramid", "--dtype", "uint8"}), 2,
+              {"o.png", "TIFF"});
+}
+
+TEST_F(RunTest, FoldersAreGoneOnWith) {
+  fs::create_directory(scratch_ / "in");
+  fs::copy_file(kSample + "/unseen/image_0.tif", scratch_ / "in/a.tif");
+  fs::copy_file(kSample + "/unseen/image_1.tif", scratch_ / "in/c.tif");
+  std::ofstream(scratch_ / "in/b.tif") << "this is no image";
+  const std::vector<std::string> words = {"run", Model(), scratch_ / "in", "-o", scratch_ / "out/", "--resume"};
+  const ProcessResult first = Run(words);
+  EXPECT_EQ(first.exit_code, 1);
+  for (const char* part : {"a.tif", "b.tif", "failed", "total", "2 done, 1 failed", "Mpx/s"}) {
+    EXPECT_NE(first.out.find(part), std::string::npos) << part << "\n" << first.out;
+  }
+  fs::remove(scratch_ / "out/c.tif");
+  fs::copy_file(kSample + "/unseen/image_0.tif", scratch_ / "in/b.tif", fs::copy_options::overwrite_existing);
+  const ProcessResult second = Run(words);
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_NE(second.out.find("2 done, 1 done before"), std::string::npos) << second.out;
+  EXPECT_TRUE(BytesOf(scratch_ / "out/a.tif") == BytesOf(scratch_ / "out/b.tif"));
+  std::vector<std::string> other = words;
+  other.insert(other.end(), {"--dtype", "uint8"});
+  const ProcessResult third = Run(other);
+  EXPECT_EQ(third.exit_code, 1);
+  EXPECT_NE(third.err.find("--dtype"), std::string::npos) << third.err;
+}
+
+TEST_F(RunTest, DisksThatAreFullAndFoldersThatTakeNothing) {
+  const std::string in = Picture("in.npy", 600, 600);
+  auto shell = [&](const std::string& before, const std::string& more) {
+    return RunProcess({"/bin/sh", "-c", before + " exec " + kFovea + " run " + Model() + " " + in + " " + more});
+  };
+  // 1.4 MB of output where no file may be larger than 512 kB (1000 blocks).
+  for (const char* kind : {"o.tif", "o.npy", "o.tif --compression deflate"}) {
+    const ProcessResult r = shell("ulimit -f 1000;", "-o " + (scratch_ / kind));
+    ExpectError(r, 2, {"cannot", "o."});
+    EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"}) << kind;
+  }
+  ExpectError(shell("", "-o /proc/o.tif"), 2, {"/proc/o.tif"});
+  ExpectError(shell("", "-o /dev/full"), 2, {"/dev/full"});
+  const ProcessResult told = shell("", "-o " + (scratch_ / "o.tif") + " --json > /dev/full");
+  ExpectError(told, 2, {"printed"});
+  EXPECT_TRUE(fs::exists(scratch_ / "o.tif"));
+  fs::remove(scratch_ / "o.tif");
+  // The summary goes to a reader that is gone.
+  const ProcessResult piped =
+      RunProcess({"/bin/sh", "-c", kFovea + " run " + Model() + " " + in + " -o " + (scratch_ / "o.tif") + " | true"});
+  EXPECT_EQ(piped.exit_code, 0);
+  EXPECT_TRUE(fs::exists(scratch_ / "o.tif"));
+}
+
+TEST_F(RunTest, AnInputThatDisappears) {
+  const std::string in = Picture("in.npy", 700, 900);
+  std::thread thief([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    fs::resize_file(in, 200);
+  });
+  const ProcessResult r = RunProcess(Slow(in, scratch_ / "o.tif"));
+  thief.join();
+  if (r.exit_code == 0) GTEST_SKIP() << "read before it disappeared";
+  ExpectError(r, 2, {"in.npy"});
+  EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"});
+}
+
+}  // namespace
+}  // namespace fovea::testing

@@ -1,0 +1,169 @@
+#include "tools/fovea/run_journal.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "formats/image/output_file.h"
+
+namespace fovea::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kFormat = "fovea journal 1";
+
+Status Refused(const char* what, const std::string& path) {
+  return IoError("cannot " + std::string(what) + " '" + path + "': " + std::strerror(errno));
+}
+
+// FNV-1a over the first and the last 64 KiB and 64 blocks of 4 KiB between them: enough to tell another image from the
+// same one, without reading all of a large one.
+Result<std::string> SampledHash(const std::string& path, int64_t size) {
+  std::ifstream in(path, std::ios::binary);
+  uint64_t hash = 0xcbf29ce484222325u;
+  std::vector<char> block;
+  const auto add = [&](int64_t at, int64_t bytes) {
+    block.resize(static_cast<size_t>(std::clamp<int64_t>(size - at, 0, bytes)));
+    in.clear();
+    in.seekg(at);
+    in.read(block.data(), static_cast<std::streamsize>(block.size()));
+    for (std::streamsize i = 0; i < in.gcount(); ++i) {
+      hash = (hash ^ static_cast<uint8_t>(block[static_cast<size_t>(i)])) * 0x100000001b3u;
+    }
+  };
+  constexpr int64_t kEnd = 64 << 10, kBlock = 4 << 10, kBlocks = 64;
+  add(0, kEnd);
+  for (int64_t i = 0; i < kBlocks; ++i) add(size / kBlocks * i, kBlock);
+  add(std::max<int64_t>(0, size - kEnd), kEnd);
+  if (in.bad()) return Refused("read", path);
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(hash));
+  return std::string(text);
+}
+
+}  // namespace
+
+Result<json> RunIdentity(const Model& model, const std::string& input, const json& options) {
+  struct stat st {};
+  if (stat(input.c_str(), &st) != 0) return Refused("read", input);
+  FOVEA_ASSIGN_OR_RETURN(const std::string hash, SampledHash(input, st.st_size));
+  json identity;
+  identity["program"] = FOVEA_VERSION;
+  identity["model"] = model.info().content_hash;
+  identity["input"] = {{"bytes", st.st_size},
+                       {"modified_ns", int64_t{st.st_mtim.tv_sec} * 1000000000 + st.st_mtim.tv_nsec},
+                       {"hash", hash}};
+  identity["options"] = options;
+  return identity;
+}
+
+std::string DifferenceOf(const json& was, const json& is) {
+  const auto text = [](const json& object, const std::string& key) {
+    return object.contains(key) && object[key].is_string() ? object[key].get<std::string>() : std::string();
+  };
+  for (const char* key : {"program", "model", "input", "options"}) {
+    if (was.is_object() && was.contains(key) && was[key] == is[key]) continue;
+    const std::string what = key;
+    if (what == "model") return "the model has changed";
+    if (what == "input") return "the input has changed";
+    if (what == "program") return "it was made by fovea " + text(was, key) + ", this is fovea " + text(is, key);
+    const json before = was.is_object() && was.contains(key) && was[key].is_object() ? was[key] : json::object();
+    for (const auto& [option, value] : is[key].items()) {
+      if (!before.contains(option)) return "it ran without " + option;
+      if (before[option] != value)
+        return option + " was '" + text(before, option) + "', now it is '" + text(is[key], option) + "'";
+    }
+    for (const auto& [option, value] : before.items()) {
+      if (!is[key].contains(option))
+        return "it ran with " + option + (text(before, option).empty() ? "" : " " + text(before, option));
+    }
+  }
+  return {};
+}
+
+std::string JournalPath(const std::string& output) { return formats::OutputFile::PartName(output) + ".journal"; }
+
+Result<std::optional<JournalEntry>> ReadJournal(const std::string& output) {
+  const std::string path = JournalPath(output);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::optional<JournalEntry>();
+  const std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const Status damaged = CorruptFile(path + ": is damaged; run without --resume to begin anew");
+  const json record = json::from_cbor(bytes, true, false);
+  if (!record.is_object() || record.value("format", json()) != kFormat) return damaged;
+  JournalEntry entry;
+  const auto number = [&](const char* key, int64_t* to) {
+    const bool ok = record.contains(key) && record[key].is_number_integer() && record[key].get<int64_t>() >= 0;
+    if (ok) *to = record[key].get<int64_t>();
+    return ok;
+  };
+  int64_t label_type = 0;
+  if (!number("sample", &entry.sample) || !number("tile", &entry.tile) || !number("objects", &entry.objects) ||
+      !number("label_type", &label_type) || label_type >= kDTypeCount) {
+    return damaged;
+  }
+  entry.label_type = static_cast<DType>(label_type);
+  for (int s = 0; s < 3; ++s) {
+    if (!number(("tile_" + std::to_string(s)).c_str(), &entry.tile_size[s])) return damaged;
+  }
+  if (!record.contains("states") || !record["states"].is_array() || !record.contains("identity")) return damaged;
+  for (const json& state : record["states"]) {
+    if (!state.is_binary()) return damaged;
+    entry.states.push_back(state.get_binary());
+  }
+  entry.identity = record["identity"];
+  return std::optional<JournalEntry>(std::move(entry));
+}
+
+Status WriteJournal(const std::string& output, const JournalEntry& entry) {
+  json record;
+  record["format"] = kFormat;
+  record["identity"] = entry.identity;
+  record["sample"] = entry.sample;
+  record["tile"] = entry.tile;
+  record["objects"] = entry.objects;
+  record["label_type"] = static_cast<int>(entry.label_type);
+  for (int s = 0; s < 3; ++s) record["tile_" + std::to_string(s)] = entry.tile_size[s];
+  record["states"] = json::array();
+  for (const auto& state : entry.states) record["states"].push_back(json::binary(state));
+  return ReplaceFile(JournalPath(output), json::to_cbor(record));
+}
+
+void RemoveJournal(const std::string& output) { unlink(JournalPath(output).c_str()); }
+
+Status ReplaceFile(const std::string& path, const std::vector<uint8_t>& bytes) {
+  const std::string next = path + ".new";
+  const int fd = open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd < 0) return Refused("write", path);
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = write(fd, bytes.data() + done, bytes.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) break;
+    done += static_cast<size_t>(put);
+  }
+  const bool written = done == bytes.size() && fsync(fd) == 0;
+  if (close(fd) != 0 || !written || std::rename(next.c_str(), path.c_str()) != 0) {
+    const Status status = Refused("write", path);
+    unlink(next.c_str());
+    return status;
+  }
+  // The name itself is in the folder's data.
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int folder_fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_fd >= 0) {
+    fsync(folder_fd);
+    close(folder_fd);
+  }
+  return OkStatus();
+}
+
+}  // namespace fovea::cli
