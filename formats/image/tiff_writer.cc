@@ -288,6 +288,7 @@ class TiffWriter final : public ImageWriter {
     FOVEA_RETURN_IF_ERROR(WriteHeader(big, first));
     // An interrupted run may have got further than the one that goes on with its file.
     FOVEA_RETURN_IF_ERROR(file_.Resize(end_));
+    store_.Keep(false);
     return file_.Commit();
   }
 

@@ -80,15 +80,17 @@ TEST_P(ResumeTest, KilledAtAnyPlaceAndGoneOnWithGivesTheSameBytes) {
     break;
   }
   EXPECT_TRUE(BytesOf(out) == BytesOf(once));
-  if (seconds > 3) EXPECT_EQ(resumed, 1);  // a machine that is faster is done before it can be killed twice
-  EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"in.npy", "once", GetParam().out}));
+  if (seconds > 3) {  // a machine that is faster may be done before it can be killed
+    EXPECT_EQ(resumed, 1);
+  }
+  EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"in.npy", GetParam().out, "once"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ResumeTest,
                          ::testing::Values(ResumeCase{"Strips", "o.tif", {}},
                                            ResumeCase{
                                                "Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 TEST_F(RunTest, ResumeRefusesWhenSomethingHasChanged) {
   const std::string in = Picture("in.npy", 700, 900), out = scratch_ / "o.tif";
@@ -145,12 +147,12 @@ TEST_F(RunTest, ConstantTilesAreComputedOnce) {
   };
   EXPECT_EQ(run("whole.tif", {})["tiles_reused"].get<int>(), 0);
   const json tiled = run("tiled.tif", {"--tile", "64x64"});
-  // 14 x 19 tiles; borders, the middle and what sees it are computed.
-  EXPECT_GT(tiled["tiles_reused"].get<int>(), 80);
-  EXPECT_LT(tiled["tiles_reused"].get<int>(), 14 * 19 - 2 * (14 + 17));
+  // 15 x 19 tiles; borders, the middle, what sees them and the first of the background are computed.
+  EXPECT_GT(tiled["tiles_reused"].get<int>(), 40);
+  EXPECT_LT(tiled["tiles_reused"].get<int>(), 15 * 19 - 2 * (15 + 17));
   EXPECT_TRUE(BytesOf(scratch_ / "whole.tif") == BytesOf(scratch_ / "tiled.tif"));
   const json banded = run("banded.tif", {"--tile", "96x64", "--bands", "8", "--threads", "2"});
-  EXPECT_GT(banded["tiles_reused"].get<int>(), 50);
+  EXPECT_GT(banded["tiles_reused"].get<int>(), 20);
   EXPECT_TRUE(BytesOf(scratch_ / "whole.tif") == BytesOf(scratch_ / "banded.tif"));
 }
 

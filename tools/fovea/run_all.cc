@@ -7,6 +7,7 @@
 #include "tools/cli/program.h"
 #include "tools/fovea/done_list.h"
 #include "tools/fovea/run_file.h"
+#include "tools/fovea/run_journal.h"
 
 namespace fovea::cli {
 namespace {

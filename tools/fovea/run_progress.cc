@@ -59,7 +59,8 @@ void Progress::Tile(int64_t sample, int64_t tile, int64_t tiles) {
 }
 
 void Progress::Show(bool always, int64_t pixels_of_sample) {
-  pixels_ = std::max(pixels_, sample_ * sample_pixels_ + pixels_of_sample);
+  // Pixels that are cropped away are written too, and do not count.
+  pixels_ = std::max(pixels_, sample_ * sample_pixels_ + std::min(pixels_of_sample, sample_pixels_));
   const double now = Seconds();
   if (kind_ == ProgressKind::kNone || (!always && now - told_ < kEverySeconds)) return;
   told_ = now;
