@@ -12,7 +12,7 @@ int AxisOf(size_t s, const plan::Dims& dims) {
 }
 
 // Whether the same region of `link`'s input, moved, makes the same region of the output, moved.
-bool Moves(const plan::AxisLink& link, OpKind kind) {
+bool Moves(const plan::AxisLink& link, const plan::NodeLinks& links, OpKind kind) {
   switch (link.kind) {
     case LinkKind::kUnused:
     case LinkKind::kBroadcast:
@@ -21,10 +21,15 @@ bool Moves(const plan::AxisLink& link, OpKind kind) {
     case LinkKind::kTransposed:
     case LinkKind::kExpand:
     case LinkKind::kShrink: return kind != OpKind::kDropout;
-    // Weights of interpolation are exact, and so the same everywhere, when the ratio is a power of two.
+    // Positions, and with them the weights of interpolation, are exact and so the same everywhere when the image grows
+    // by a power of two and pixels, not corners, are aligned.
     case LinkKind::kResize: {
+      using kernels::ResizeCoordinates;
       const int64_t ratio = link.out_size / link.in_size;
-      return ratio * link.in_size == link.out_size && (ratio & (ratio - 1)) == 0;
+      const bool aligned = links.resize.coordinates == ResizeCoordinates::kHalfPixel ||
+                           links.resize.coordinates == ResizeCoordinates::kAsymmetric;
+      return aligned && ratio * link.in_size == link.out_size && (ratio & (ratio - 1)) == 0 &&
+             link.scale == static_cast<double>(ratio);
     }
     case LinkKind::kPad:
     case LinkKind::kSlice: return link.stride == 1;
@@ -64,7 +69,8 @@ void TileClasses::Prepare(const plan::Plan& plan) {
         for (const plan::AxisLink& link : plan.links[n].inputs[i]) {
           if (out_axis < 0 || link.out_axis != out_axis) continue;
           // A constant that is the same along the axis is broadcast.
-          if (!Moves(link, node.kind) || (constant && link.kind != LinkKind::kBroadcast)) possible_ = false;
+          if (!Moves(link, plan.links[n], node.kind) || (constant && link.kind != LinkKind::kBroadcast))
+            possible_ = false;
         }
       }
     }
