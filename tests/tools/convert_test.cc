@@ -3,6 +3,7 @@
 #include <fstream>
 #include <set>
 
+#include "converter/onnx/onnx.pb.h"
 #include "tests/converter/saved_model/support.h"
 #include "tests/tools/program_test.h"
 
@@ -210,6 +211,83 @@ TEST_F(ConvertTest, ComparesTwoFilesOfANetwork) {
   const ProcessResult changed = Convert({kSample + "/nuclei.onnx", "--compare", scratch_ / "changed.onnx"});
   EXPECT_EQ(changed.exit_code, 1) << changed.out << changed.err;
   ExpectError(Convert({kSample + "/nuclei.onnx", "--compare", scratch_ / "none.onnx"}), 2, {"none.onnx"});
+}
+
+// p = maxpool(x), q = sqrt(x), which is NaN where x is negative: as ONNX, channels first and of open size ...
+void WritePooledOnnx(const std::string& path) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(13);
+  onnx::GraphProto* graph = model.mutable_graph();
+  onnx::ValueInfoProto* x = graph->add_input();
+  x->set_name("x");
+  x->mutable_type()->mutable_tensor_type()->set_elem_type(1);
+  for (const int64_t size : {1, 2, 0, 0}) {
+    auto* dim = x->mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim();
+    if (size > 0) dim->set_dim_value(size);
+  }
+  onnx::NodeProto* pool = graph->add_node();
+  pool->set_op_type("MaxPool");
+  for (const char* name : {"kernel_shape", "strides"}) {
+    onnx::AttributeProto* attribute = pool->add_attribute();
+    attribute->set_name(name);
+    for (const int64_t size : {2, 2}) attribute->add_ints(size);
+  }
+  pool->add_input("x");
+  pool->add_output("p");
+  onnx::NodeProto* root = graph->add_node();
+  root->set_op_type("Sqrt");
+  root->add_input("x");
+  root->add_output("q");
+  for (const char* name : {"q", "p"}) graph->add_output()->set_name(name);
+  std::ofstream(path, std::ios::binary) << model.SerializeAsString();
+}
+
+// ... and as TensorFlow has it, channels last, of fixed size, with the outputs in another order. With `rectified`, q is
+// 0 where it should be NaN.
+tfproto::SavedModel PooledSavedModel(bool rectified) {
+  tfproto::SavedModel model = ReportedModel();
+  tfproto::MetaGraphDef* meta = model.mutable_meta_graphs(0);
+  tfproto::GraphDef* graph = meta->mutable_graph_def();
+  graph->clear_node();
+  Attr(AddNode(graph, "x", "Placeholder", {}), "dtype").set_type(1);
+  tfproto::NodeDef& pool = AddNode(graph, "p", "MaxPool", {"x"});
+  for (const char* list : {"ksize", "strides"}) {
+    for (const int64_t v : {1, 2, 2, 1}) Attr(pool, list).mutable_list()->add_i(v);
+  }
+  Attr(pool, "padding").set_s("VALID");
+  AddNode(graph, "relu", "Relu", {"x"});
+  AddNode(graph, "q", "Sqrt", {rectified ? "relu" : "x"});
+  tfproto::SignatureDef* signature = meta->mutable_signature_def(0)->mutable_value();
+  SetShape(signature->mutable_inputs(0)->mutable_value()->mutable_tensor_shape(), {1, 12, 6, 2});
+  signature->clear_outputs();
+  for (const char* name : {"p", "q"}) {
+    tfproto::TensorInfoEntry* port = signature->add_outputs();
+    port->set_key(name);
+    port->mutable_value()->set_name(std::string(name) + ":0");
+    port->mutable_value()->set_dtype(1);
+  }
+  return model;
+}
+
+// Matched by name, at the sizes that one of them fixes; values that are no numbers are compared, too.
+TEST_F(ConvertTest, ComparesAcrossFormatsSizesAndOrders) {
+  WritePooledOnnx(scratch_ / "m.onnx");
+  for (const bool rectified : {false, true}) {
+    WriteModel(PooledSavedModel(rectified));
+    for (const bool swapped : {false, true}) {
+      const std::string a = scratch_ / "m.onnx", b = scratch_ / "model";
+      const ProcessResult r = Convert({swapped ? b : a, "--compare", swapped ? a : b, "--json"});
+      ASSERT_EQ(r.exit_code, rectified ? 1 : 0) << r.out << r.err;
+      const auto outputs = nlohmann::json::parse(r.out)["outputs"];
+      ASSERT_EQ(outputs.size(), 2u);
+      for (const auto& output : outputs) {
+        EXPECT_EQ(output["output"], output["other"]);
+        EXPECT_GT(output["range"].get<double>(), 0.5);
+        EXPECT_EQ(output["passed"], !rectified || output["output"] == "p");
+      }
+    }
+  }
 }
 
 // Networks that were published in two files: by two exporters, as a folder and as a zip.

@@ -9,15 +9,16 @@
 
 namespace fovea::cli {
 
-// Of output i of both models, matched by position.
+// Of one output of both models, matched by name where both use the same names, else by position.
 struct OutputDifference {
   std::string name, other_name;
-  double max_difference = 0, range = 0;  // range: largest less smallest value of the first model's output
+  double max_difference = 0;  // infinite where only one of them gives a number
+  double range = 0;           // largest less smallest finite value of the first model's output
 };
 
-// Runs both on seeded numbers in [-1, 1) at the first model's default sizes. kInvalidArgument when their inputs or
-// outputs differ in number or size. Axes are compared in stored order, so that an NCHW file and an NHWC file of one
-// network agree.
+// Runs both on seeded numbers in [-1, 1) at sizes that suit both: a size that one leaves open is the other's.
+// kInvalidArgument when their inputs or outputs differ in number or size. Axes are compared in stored order, so that an
+// NCHW file and an NHWC file of one network agree.
 Result<std::vector<OutputDifference>> CompareModels(const Model& model, const Model& other);
 
 }  // namespace fovea::cli

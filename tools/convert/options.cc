@@ -158,7 +158,7 @@ void DeclareOptions(Args* args, ConvertLine* line) {
                  "make an input a constant: numbers (1 or 1,2,3), true, false or @file.npy");
   args->TextList("--axes", &line->axes, "NAME=LETTERS",
                  "name the axes of an input or output in the file's order, e.g. input=bcyx");
-  args->TextList("--size", &line->size, "NAME=SIZE", "fix or open an input's sizes, e.g. input=1x1x512x? (? is open)");
+  args->TextList("--size", &line->size, "NAME=SIZE", "fix open sizes of an input, e.g. input=1x1x512x? (? stays open)");
   args->Text("--tag", &line->options.tag, "TAG", "SavedModel: the graph to take (default: serve, or the only one)");
   args->Text("--signature", &line->options.signature, "NAME",
              "SavedModel: the signature to take (default: serving_default, or the only one)");
