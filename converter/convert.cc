@@ -8,6 +8,7 @@
 #include <fstream>
 #include <span>
 
+#include "converter/foreign.h"
 #include "converter/keras/import.h"
 #include "converter/onnx/import.h"
 #include "converter/passes/pipeline.h"
@@ -101,6 +102,8 @@ Result<ir::Graph> Convert(const std::string& path, const Options& options, Repor
   Report unread;
   if (report == nullptr) report = &unread;
   FOVEA_ASSIGN_OR_RETURN(const Head head, ReadHead(path));
+  const std::string foreign = ForeignFile(Bytes(head));
+  if (!foreign.empty()) return Unsupported(path + ": " + foreign);
   std::string known;
   for (const Frontend& frontend : kFrontends) {
     known += (known.empty() ? "" : ", ") + std::string(frontend.name);
@@ -118,6 +121,7 @@ Result<ir::Graph> Convert(const std::string& path, const Options& options, Repor
     report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return graph;
   }
+  if (head.size == 0) return CorruptFile(path + ": an empty file");
   return Unsupported(path + ": not a model that fovea can read (" + known + ")");
 }
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "archive/zip.h"
+#include "converter/foreign.h"
 #include "converter/saved_model/flatten.h"
 #include "converter/saved_model/import.h"
 #include "converter/saved_model/interface.h"
@@ -76,7 +77,12 @@ Result<TfGraph> ReadSavedModel(FileTree* tree, const Options& options, std::vect
   std::unique_ptr<FileTree> inner;
   Result<std::string> folder = FindModel(*tree);
   if (folder.status().code() == StatusCode::kNotFound) {
-    FOVEA_ASSIGN_OR_RETURN(inner, OpenInner(tree));
+    Result<std::unique_ptr<FileTree>> opened = OpenInner(tree);
+    if (opened.status().code() == StatusCode::kNotFound) {
+      const std::string foreign = ForeignTree(tree->files());
+      return foreign.empty() ? opened.status() : Unsupported(foreign);
+    }
+    FOVEA_ASSIGN_OR_RETURN(inner, std::move(opened));
     tree = inner.get();
     folder = FindModel(*tree);
   }

@@ -170,6 +170,31 @@ TEST_F(HostileModelTest, FlippedBytes) {
   }
 }
 
+// Files that people have instead of a model that fovea reads: what they are, and what to do.
+TEST_F(HostileModelTest, FilesOfOtherPrograms) {
+  const std::string zeros(64, '\0');
+  const std::string pickle = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+  const std::tuple<std::string, std::string, const char*> files[] = {
+      {"a.keras", WriteZip({{"config.json", "{}"}, {"metadata.json", "{}"}, {"model.weights.h5", "x"}}), "model.save("},
+      {"a.pt", WriteZip({{"archive/data.pkl", "x"}, {"archive/data/0", "x"}}), "torch.onnx.export"},
+      {"a.pth", pickle + zeros, "torch.onnx.export"},
+      {"a.tflite", std::string("\x1c\0\0\0TFL3", 8) + zeros, "TensorFlow Lite"},
+      {"a.safetensors", std::string("\x12\0\0\0\0\0\0\0{\"w\":{}}", 17) + zeros, "safetensors"},
+      {"a.mat", "MATLAB 5.0 MAT-file" + zeros, "exportONNXNetwork"},
+      {"a.xml", "<?xml version=\"1.0\"?>\n<net name=\"n\" version=\"11\">", "OpenVINO"},
+      {"a.tif", std::string("II*\0", 4) + zeros, "an image"},
+      {"a.fov", "FOVEA\r\n\x1a" + zeros, "fovea run"},
+      {"a.onnx", "", "an empty file"},
+      {"a.zip", WriteZip({{"readme.txt", "x"}, {"weights.onnx", "x"}, {"old/model.h5", "x"}}),
+       "old/model.h5, weights.onnx"}};
+  for (const auto& [name, bytes, part] : files) {
+    WriteFile(scratch_ / name, bytes);
+    ExpectRefused(scratch_ / name, {name, part});
+  }
+  WriteFile(scratch_ / "folder/net.onnx", "x");
+  ExpectRefused(scratch_ / "folder", {"folder", "net.onnx", "name that file"});
+}
+
 TEST_F(HostileModelTest, WhatIsNoFile) {
   ExpectRefused(scratch_.path(), {"no saved_model.pb"});
   ExpectRefused("/dev/zero", {"/dev/zero"});
