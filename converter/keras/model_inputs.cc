@@ -76,6 +76,28 @@ std::string AxesLetters(size_t rank, bool channels_first) {
   return "";
 }
 
+// Layers of the outermost model that its outputs need.
+std::vector<bool> NeededLayers(const ModelDef& model) {
+  std::vector<bool> needed(model.layers.size(), false);
+  std::vector<int> open;
+  const auto need = [&](const TensorRef& ref) {
+    if (!needed[static_cast<size_t>(ref.layer)]) open.push_back(ref.layer);
+    needed[static_cast<size_t>(ref.layer)] = true;
+  };
+  for (const TensorRef& ref : model.outputs) need(ref);
+  while (!open.empty()) {
+    const LayerDef& layer = model.layers[static_cast<size_t>(open.back())];
+    open.pop_back();
+    for (const CallDef& call : layer.calls) {
+      for (const Argument& argument : call.args) {
+        if (argument.is_tensor) need(argument.ref);
+      }
+      for (const auto& [name, ref] : call.named_tensors) need(ref);
+    }
+  }
+  return needed;
+}
+
 }  // namespace
 
 Result<ValueId> Importer::AddInput(const LayerDef& layer) {
@@ -134,8 +156,14 @@ Status Importer::AddInputs(std::vector<ValueId>* values) {
   };
   for (const NamedTensor& tensor : options_.set) FOVEA_RETURN_IF_ERROR(check(tensor.name));
   for (const auto& [name, size] : options_.size) FOVEA_RETURN_IF_ERROR(check(name));
+  const std::vector<bool> needed = NeededLayers(model_);
   for (const TensorRef& ref : model_.inputs) {
     const LayerDef& layer = model_.layers[static_cast<size_t>(ref.layer)];
+    if (!needed[static_cast<size_t>(ref.layer)]) {  // a mask of the training side: none of the network's
+      ++graph_->history.dropped["unused input"];
+      values->push_back(ir::kNoValue);
+      continue;
+    }
     if (layer.model != nullptr) return CorruptFile("the input " + Quoted(layer.name) + " is a model");
     Result<ValueId> value = AddInput(layer);
     if (!value.ok()) return value.status().Prefixed("input " + Quoted(layer.name));

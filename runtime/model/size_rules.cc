@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "runtime/model/shapes.h"
 
@@ -137,6 +138,18 @@ int64_t FindLeast(const std::vector<Axis>& axes, int64_t step, Prober* prober) {
   return least;
 }
 
+// A size of 1 may be legal because it broadcasts over a constant of the size that the network was made for. That size
+// is what is meant: the least one above 1 that is legal, alone; the prober is left with it.
+std::optional<AxisRule> FindBeyondOne(const Axis& axis, Prober* prober) {
+  for (int64_t size = 2; size <= kLargest; ++size) {
+    if (!prober->LegalWith({axis}, size)) continue;
+    prober->Set(axis, size);
+    const int64_t step = FindStep({axis}, prober);
+    return step == 0 ? AxisRule{size, 0} : AxisRule{FindLeast({axis}, step, prober), step};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::vector<std::vector<AxisRule>> FindSizeRules(const Graph& graph) {
@@ -163,6 +176,7 @@ std::vector<std::vector<AxisRule>> FindSizeRules(const Graph& graph) {
       rule = {FindLeast(axes, step, &prober), step};
       break;
     }
+    if (rule.step == 0 && rule.min == 1 && IsSpatial(axis.letter)) rule = FindBeyondOne(axis, &prober).value_or(rule);
     rules[axis.input][axis.axis] = rule;
   }
   return rules;

@@ -121,6 +121,23 @@ TEST(KerasConfigurations, SeveralInputsAndOutputs) {
   ExpectNear(outputs[1], Times(kX, kA));
 }
 
+// An input that no output needs is none of the network's: Keras lists it all the same.
+TEST(KerasConfigurations, UnusedInputsDisappear) {
+  Json twice = Layer("Rescaling", "twice", {{"scale", 2.0}});
+  twice["inbound_nodes"] = Json::array({Inbound({"x"})});
+  Json masked = Layer("Rescaling", "masked", {{"scale", 3.0}});
+  masked["inbound_nodes"] = Json::array({Inbound({"mask"})});
+  KerasFile file;
+  file.config = Functional({InputLayer("mask", {-1, -1}), InputLayer("x", {1, -1, -1, 2}), masked, twice},
+                           {"mask", "x"}, {"twice"});
+  const ir::Graph graph = Must(ConvertKeras(file));
+  ASSERT_EQ(graph.inputs.size(), 1u);
+  EXPECT_EQ(graph.inputs[0].name, "x");
+  EXPECT_EQ(graph.history.dropped.at("unused input"), 1);
+  const ir::Tensor x = MakeTensor({1, 2, 3, 2}, 1);
+  ExpectNear(RunKeras(file, {x})[0], Map(x, [](double v) { return 2 * v; }));
+}
+
 TEST(KerasConfigurations, AttributesOfAllKinds) {
   for (const bool fixed : {false, true}) {
     for (const bool split : {false, true}) {

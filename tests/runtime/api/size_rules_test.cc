@@ -42,6 +42,19 @@ TEST(SizeRules, UnpaddedUNetHasALeastSize) {
   EXPECT_EQ(FindSizeRules(net.graph())[0][1], (AxisRule{22, 1}));
 }
 
+// Axes that the file leaves open, and a constant of the size that the network was made for behind a convolution: 1 is
+// legal, since it broadcasts, and not what is meant.
+TEST(SizeRules, AConstantOfTheImagesSizeFixesIt) {
+  NetBuilder net(3);
+  const int x = net.Input("byxc", {DimExpr::InputDim(0, 0), DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1});
+  const int y = net.Conv(x, 2, 3);
+  net.Output(net.Binary(kernels::BinaryFn::kMul, y, net.RandomConst({1, 7, 9, 1}, 1)));
+  const auto rules = FindSizeRules(net.graph());
+  EXPECT_EQ(rules[0][0], (AxisRule{1, 1}));
+  EXPECT_EQ(rules[0][1], (AxisRule{7, 0}));
+  EXPECT_EQ(rules[0][2], (AxisRule{9, 0}));
+}
+
 TEST(SizeRules, InputsThatMustAgreeAreVariedTogether) {
   NetBuilder net(3);
   const int a = net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1});
