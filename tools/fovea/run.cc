@@ -6,6 +6,7 @@
 #include "tools/cli/program.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/record.h"
 #include "tools/fovea/run_all.h"
 #include "tools/fovea/run_paths.h"
 
@@ -46,8 +47,8 @@ Result<ProgressKind> ParseProgress(const std::string& word, bool quiet) {
 
 // The options that decide the result's bytes: all but those about how it is made and told.
 nlohmann::json DecidingWords(const Args& args) {
-  static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache", "--bands",
-                                                    "--json",   "--quiet",  "--progress", "--resume"};
+  static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache",  "--bands",
+                                                    "--json",   "--quiet",  "--progress", "--resume", "--record"};
   nlohmann::json words = nlohmann::json::object();
   for (const auto& [name, value] : args.given()) {
     if (std::find(kNeutral.begin(), kNeutral.end(), name) != kNeutral.end()) continue;
@@ -56,9 +57,8 @@ nlohmann::json DecidingWords(const Args& args) {
   return words;
 }
 
-}  // namespace
-
-int RunCommand(const std::vector<std::string>& words) {
+// again: of the run that `words` repeat, or null.
+int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   Args args("fovea run", "MODEL INPUT... -o OUT",
             "Runs a network on images. INPUT: files, folders or patterns; OUT: a file for one input, a folder for "
             "several. Axes are matched by "
@@ -95,11 +95,16 @@ int RunCommand(const std::vector<std::string>& words) {
   args.Text("--progress", &progress, "KIND", "on stderr: line (default on a terminal), json (an object a line), none");
   args.Flag("--resume", &options.resume,
             "go on with an interrupted run of the same command; skip the files of a folder that are done");
+  args.Flag("--record", &options.record.write,
+            "also write OUT.json: model, options, hashes, times and memory, from which --again OUT repeats the run");
   args.Flag("--json", &json, "print one JSON object about the run");
   args.Flag("--quiet, -q", &quiet, "no progress, no summary");
   args.Positional("MODEL and INPUT", &free, 2, -1);
   args.Epilogue(
-      "example: fovea run nuclei.fov cells.tif -o labels.tif --normalize zero-mean --labels --overlay look.png\n\n"
+      "example: fovea run nuclei.fov cells.tif -o labels.tif --normalize zero-mean --labels --overlay look.png\n"
+      "again:   fovea run --again OUT.json [further options, which override]: a recorded run once more; exit 1 when "
+      "the "
+      "result is not the same bits\n\n"
       "exit codes: 0 done, 1 some of several files failed, 2 bad input or usage, 3 over the memory budget, 130 "
       "cancelled");
   bool help = false;
@@ -147,7 +152,41 @@ int RunCommand(const std::vector<std::string>& words) {
     return Fail("fovea run", InvalidArgument("--overlay names one picture, but there are several inputs"));
   }
 
+  options.record.again = again;
+  options.record.model_path = free[0];
+  options.record.given = args.given();
   return RunAll(*model, options, *paths, json ? Telling::kJson : quiet ? Telling::kNothing : Telling::kText);
+}
+
+// Takes `--again RECORD` out of `words`; "" when it is not there.
+std::string TakeAgain(std::vector<std::string>* words) {
+  for (size_t i = 0; i < words->size(); ++i) {
+    const auto at = words->begin() + static_cast<std::ptrdiff_t>(i);
+    if (at->starts_with("--again=")) {
+      std::string record = at->substr(8);
+      words->erase(at);
+      return record;
+    }
+    if (*at == "--again" && i + 1 < words->size()) {
+      std::string record = (*words)[i + 1];
+      words->erase(at, at + 2);
+      return record;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+int RunCommand(const std::vector<std::string>& words) {
+  std::vector<std::string> rest = words;
+  const std::string path = TakeAgain(&rest);
+  if (path.empty()) return RunWords(words, nullptr);
+  const auto record = ReadRecord(path);
+  if (!record.ok()) return Fail("fovea run", record.status());
+  const auto repeated = WordsOf(*record, rest);
+  if (!repeated.ok()) return Fail("fovea run", repeated.status().Prefixed(path));
+  return RunWords(*repeated, &*record);
 }
 
 }  // namespace fovea::cli

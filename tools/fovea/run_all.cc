@@ -94,6 +94,7 @@ class AllFiles {
 
  private:
   Status RunOne(size_t i, ordered_json* report);
+  Status MakeResult(size_t i, ordered_json* report);
 
   const Model& model_;
   const RunOptions& options_;
@@ -103,12 +104,28 @@ class AllFiles {
   DoneList done_list_;  // of folders
   std::optional<FittedSession> kept_;
   size_t skipped_ = 0;
+  bool same_ = true;  // as recorded, where a run is repeated
 };
+
+// Runs, compares with the record that is repeated, and records.
+Status AllFiles::MakeResult(size_t i, ordered_json* report) {
+  const std::string &input = paths_.inputs[i], &output = paths_.outputs[i];
+  const RecordOptions& record = options_.record;
+  FOVEA_RETURN_IF_ERROR(RunFile(model_, options_, input, output, &kept_, report));
+  if (record.again != nullptr) {
+    const std::string difference = Difference(*record.again, *report);
+    same_ = difference.empty();
+    (*report)["same_as_recorded"] = same_;
+    (*report)["notes"].push_back(same_ ? "the same bits as recorded" : difference);
+  }
+  if (!record.write) return OkStatus();
+  return WriteRecord(model_, record.model_path, input, output, record.given, *report);
+}
 
 // Fills the report; one that has no "seconds" is of a file that was done before.
 Status AllFiles::RunOne(size_t i, ordered_json* report) {
   const std::string &input = paths_.inputs[i], &output = paths_.outputs[i];
-  if (!paths_.folder) return RunFile(model_, options_, input, output, &kept_, report);
+  if (!paths_.folder) return MakeResult(i, report);
   FOVEA_ASSIGN_OR_RETURN(const nlohmann::json identity, RunIdentity(model_, input, options_.words));
   if (options_.resume) {
     std::string changed;
@@ -122,7 +139,7 @@ Status AllFiles::RunOne(size_t i, ordered_json* report) {
                              "; run without --resume to make it anew");
     }
   }
-  FOVEA_RETURN_IF_ERROR(RunFile(model_, options_, input, output, &kept_, report));
+  FOVEA_RETURN_IF_ERROR(MakeResult(i, report));
   return done_list_.Add(output, identity);
 }
 
@@ -167,7 +184,7 @@ int AllFiles::Run() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     return Fail("fovea run", IoError("the results are written, but what is said about them could not be printed"));
   }
-  if (failed.empty()) return kDone;
+  if (failed.empty()) return same_ ? kDone : kCheckFailed;
   if (count == 1) return last_failure;
   std::fprintf(stderr, "fovea run: %zu of %zu files failed\n", failed.size(), count);
   return kCheckFailed;

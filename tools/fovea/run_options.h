@@ -8,10 +8,18 @@
 #include "formats/image/image.h"
 #include "runtime/include/fovea/process.h"
 #include "runtime/include/fovea/session.h"
+#include "tools/fovea/record.h"
 #include "tools/fovea/rescale.h"
 #include "tools/fovea/run_progress.h"
 
 namespace fovea::cli {
+
+struct RecordOptions {
+  bool write = false;                // a record beside each result
+  const RunRecord* again = nullptr;  // the run that this one repeats
+  std::string model_path;
+  std::vector<std::pair<std::string, std::string>> given;  // options, as Args::given()
+};
 
 struct RunOptions {
   SessionOptions session;
@@ -25,6 +33,7 @@ struct RunOptions {
   formats::WriteOptions write;
   ProgressKind progress = ProgressKind::kNone;
   bool resume = false;
+  RecordOptions record;
   nlohmann::json words = nlohmann::json::object();  // the options given that decide the result's bytes
 };
 
