@@ -21,7 +21,7 @@ constexpr int64_t kEndBytes = int64_t{32} << 20;
 constexpr uintmax_t kMostRecordBytes = 1 << 20;
 
 // About what is printed, and what a repetition sets itself.
-constexpr const char* kNotRecorded[] = {"--output", "--json", "--quiet", "--progress", "--resume"};
+constexpr const char* kNotRecorded[] = {"--output", "--json", "--quiet", "--progress", "--resume", "--record"};
 
 std::string Absolute(const std::string& path) {
   std::error_code error;
