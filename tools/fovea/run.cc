@@ -17,15 +17,15 @@ namespace {
 constexpr int kPromptMs = 120;
 
 Status ParseWriteOptions(const std::string& dtype, const std::string& compression, formats::WriteOptions* write) {
-  if (dtype == "float32") {
-    write->dtype = DType::kFloat32;
-  } else if (dtype == "uint16") {
-    write->dtype = DType::kUInt16;
-  } else if (dtype == "uint8") {
-    write->dtype = DType::kUInt8;
-  } else {
-    return InvalidArgument("--dtype '" + dtype + "' is not known; choose float32, uint16 or uint8");
+  constexpr DType kTypes[] = {DType::kFloat32, DType::kFloat64, DType::kUInt8, DType::kUInt16,
+                              DType::kUInt32,  DType::kInt16,   DType::kInt32};
+  const auto* found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&dtype](DType type) { return dtype == DTypeName(type); });
+  if (found == std::end(kTypes)) {
+    return InvalidArgument("--dtype '" + dtype +
+                           "' is not known; choose float32, float64, uint8, uint16, uint32, int16 or int32");
   }
+  write->dtype = *found;
   if (compression == "none") {
     write->compression = formats::WriteOptions::kNone;
   } else if (compression == "deflate") {
@@ -87,7 +87,8 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   args.Flag("--labels", &options.labels, "write connected objects above the threshold (default 0.5), numbered from 1");
   args.Text("--overlay", &options.overlay, "FILE.png",
             "also a picture: the first plane in grey, objects outlined in colour");
-  args.Text("--dtype", &dtype, "TYPE", "of the output: float32 (default), uint16 or uint8, rounded and saturated");
+  args.Text("--dtype", &dtype, "TYPE",
+            "of the output: float32 (default), float64, or uint8, uint16, uint32, int16, int32, rounded and saturated");
   args.Text("--compression", &compression, "KIND", "of TIFF outputs: none (default) or deflate");
   args.Flag("--tiled", &tiled, "TIFF outputs in tiles of 512 pixels (files over 4 GB are anyway)");
   args.Flag("--pyramid", &options.write.pyramid,
