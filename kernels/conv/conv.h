@@ -47,7 +47,8 @@ struct ConvArgs {
   ConstView residual;  // rank 5 with dst's dims when the layer has one; may be dst itself
   // Before the view's first element, D, H, W; may be negative. Odd along axes that are upsampled.
   int64_t pad[3] = {0, 0, 0};
-  int64_t dst_origin[3] = {0, 0, 0};  // position of dst's first element in the whole output image
+  // Position of dst's first element in the whole output image, counted from where the row's lattice begins.
+  int64_t dst_origin[3] = {0, 0, 0};
   const float* packed = nullptr;      // weights and bias as the row's pack left them
 };
 

@@ -84,7 +84,7 @@ void Operator::Bind(int64_t call, std::span<const Operand> in, const Operand& ou
                     Call* bound) const {
   switch (node_->kind) {
     case OpKind::kConv:
-    case OpKind::kConvTranspose: BindConv(in, out, packed, bound); break;
+    case OpKind::kConvTranspose: BindConv(conv_layer_, in, out, packed, bound); break;
     case OpKind::kPool: BindPool(in, out, bound); break;
     case OpKind::kResize: BindResize(in, out, bound); break;
     case OpKind::kPad: BindPad(in, out, bound); break;
@@ -123,27 +123,28 @@ void Operator::Bind(int64_t call, std::span<const Operand> in, const Operand& ou
   }
 }
 
-void Operator::BindConv(std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const {
+void Operator::BindConv(const kernels::ConvTransposeLayer& layer, std::span<const Operand> in, const Operand& out,
+                        const float* packed, Call* bound) const {
   kernels::ConvArgs args;
   args.src = AsSpatial(in[0]);
   args.dst = AsSpatial(out);
   args.packed = packed;
-  if (conv_layer_.has_residual) args.residual = AsSpatial(Narrow(in[3], out));
+  if (layer.has_residual) args.residual = AsSpatial(Narrow(in[3], out));
   for (int s = 0; s < 3; ++s) {
     const int axis = plan::SpatialAxis(s, static_cast<int>(out.rank));
     if (axis < 1) continue;
     const size_t a = static_cast<size_t>(axis);
     const int64_t pad = node_->pad_begin[static_cast<size_t>(s)];
-    args.dst_origin[s] = out.begin(a);
+    args.dst_origin[s] = out.begin(a) - phase_[a];
     // Transposed: position of dst's first element in the result scattered from the view's first element.
-    args.pad[s] = conv_transpose_ != nullptr ? out.begin(a) + pad - in[0].begin(a) * conv_layer_.stride[s]
-                                             : WindowPad(in[0], out, a, conv_layer_.stride[s], pad) +
-                                                   in[0].begin(a) * (conv_layer_.upsample[s] - 1);
+    args.pad[s] = conv_transpose_ != nullptr ? out.begin(a) + pad - in[0].begin(a) * layer.stride[s]
+                                             : WindowPad(in[0], out, a, layer.stride[s], pad) +
+                                                   in[0].begin(a) * (layer.upsample[s] - 1);
   }
   if (conv_transpose_ != nullptr) {
-    bound->any = ConvTransposeCall{conv_transpose_, conv_layer_, args};
+    bound->any = ConvTransposeCall{conv_transpose_, layer, args};
   } else {
-    bound->any = ConvCall{conv_, conv_layer_, args};
+    bound->any = ConvCall{conv_, layer, args};
   }
 }
 

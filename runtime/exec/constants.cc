@@ -14,6 +14,14 @@ bool InPlace(const ModelFile& file, const Value& value) {
 
 }  // namespace
 
+std::vector<uint8_t> Constants::InPlaceValues(const ModelFile& file) {
+  std::vector<uint8_t> in_place;
+  for (const Value& value : file.graph().values) {
+    in_place.push_back(value.is_const && InPlace(file, value) ? 1 : 0);
+  }
+  return in_place;
+}
+
 uint64_t Constants::Bytes(const ModelFile& file, const plan::ResolvedGraph& graph, const std::vector<uint8_t>& skip) {
   uint64_t bytes = 0;
   for (size_t v = 0; v < graph.dims.size(); ++v) {
@@ -39,7 +47,7 @@ Result<Constants> Constants::Load(const ModelFile& file, const plan::ResolvedGra
   std::vector<float> decoded;
   for (size_t v = 0; v < graph.dims.size(); ++v) {
     const Value& value = graph.graph->values[v];
-    if (!value.is_const || skip[v]) continue;
+    if (!value.is_const || (skip[v] && !InPlace(file, value))) continue;
     const std::span<const float> floats = file.Floats(value, &decoded);
     if (InPlace(file, value)) {
       constants.data_[v] = floats.data();

@@ -26,6 +26,8 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
   plan_options.band_rows = options.band_rows;
   plan_options.memory_bytes = options.memory_bytes;
+  plan_options.packed_limit = options.packed_weight_limit;
+  plan_options.in_place = Constants::InPlaceValues(*file_);
   plan_options.fixed_bytes = Constants::Bytes(*file_, resolved, only_packed);
   FOVEA_ASSIGN_OR_RETURN(plan_, plan::MakePlan(std::move(resolved), plan_options));
   state_ = plan::MakeTileState(plan_);
@@ -80,6 +82,7 @@ void FastRunner::FillReport(kernels::Isa cap) {
   report.packed_weight_bytes = plan_.packed_weight_bytes;
   report.arena_bytes = plan_.arena_bytes;
   report.tile_buffer_bytes = plan_.tile_buffer_bytes;
+  report.mapped_bytes = plan_.mapped_bytes;
   report.tiles = plan_.grid.tiles();
   for (size_t s = 0; s < 3; ++s) report.tile_size[s] = plan_.grid.tile[s];
   report.multiply_adds = plan_.multiply_adds;

@@ -49,6 +49,8 @@ class FastRunner : public Runner {
   Status WriteOutputs(TensorSink& sink, int segment, const TileIndex* tile);
   bool RunNode(size_t n);
   bool RunCall(size_t n, int64_t work);
+  // A convolution whose weights are packed now, slice by slice.
+  bool PackAndRun(size_t n, std::span<const Operand> in, const Operand& out, int64_t work);
   void CopyOutputs(const TileIndex& tile);
   Operand Held(int value);
   float* BufferData(const plan::Buffer& buffer);

@@ -16,6 +16,8 @@ using Clock = std::chrono::steady_clock;
 // one of kMostWork some milliseconds, so that cancelling is prompt.
 constexpr int64_t kLeastWork = 200'000;
 constexpr int64_t kMostWork = 50'000'000;
+// Floats of packed weights that are worth packing on several threads.
+constexpr int64_t kLeastPacking = 1 << 16;
 
 void SetRegion(const plan::Region& region, size_t rank, TensorRegion* to) {
   to->begin.resize(rank);
@@ -67,6 +69,27 @@ bool FastRunner::RunCall(size_t n, int64_t work) {
   });
 }
 
+bool FastRunner::PackAndRun(size_t n, std::span<const Operand> in, const Operand& out, int64_t work) {
+  const Operator& op = plan_.operators[n];
+  float* const memory = arena_.floats() + plan_.temporaries[n].packed_offset / sizeof(float);
+  const float* const bias = in.size() > 2 ? in[2].data : nullptr;
+  const int parts = op.SliceFloats() >= kLeastPacking ? threads_ : 1;
+  for (int64_t slice = 0; slice < op.slices(); ++slice) {
+    const auto gather = [&](int64_t part, int) {
+      op.GatherSlice(slice, in[1].data, memory, static_cast<int>(part), parts);
+    };
+    const auto pack = [&](int64_t part, int) {
+      op.PackSlice(slice, in[1].data, bias, memory, static_cast<int>(part), parts);
+    };
+    if (op.slices() > 1 && !Parallel(parts, gather)) return false;
+    if (!Parallel(parts, pack)) return false;
+    op.BindSlice(slice, in, out, memory, &call_);
+    if (!RunCall(n, work / op.slices())) return false;
+  }
+  if (plan_.packable[n]) file_->Release(graph().values[static_cast<size_t>(op.node().node->inputs[1])]);
+  return true;
+}
+
 bool FastRunner::RunNode(size_t n) {
   const Operator& op = plan_.operators[n];
   const plan::ResolvedNode& node = op.node();
@@ -87,25 +110,19 @@ bool FastRunner::RunNode(size_t n) {
     read += plan::RegionElements(operands_[i].region, operands_[i].rank);
   }
   const std::span<const Operand> in(operands_.data(), node.in.size());
-  const float* packed = packed_.at[n];
-  if (packed == nullptr && op.PackedFloats() > 0) {
-    float* at = arena_.floats() + plan_.temporaries[n].packed_offset / sizeof(float);
-    const float* bias = in.size() > 2 ? in[2].data : nullptr;
-    if (!Parallel(threads_,
-                  [&](int64_t part, int) { op.Pack(in[1].data, bias, at, static_cast<int>(part), threads_); })) {
-      return false;
-    }
-    packed = at;
-  }
   const int64_t made = plan::RegionElements(out.region, out.rank);
   // In double: the product of a large image's elements and multiply-adds does not fit 64 bits.
   const double share = static_cast<double>(made) / static_cast<double>(std::max<int64_t>(1, plan::Elements(node.out)));
   const int64_t work =
       std::max(made, read) + static_cast<int64_t>(share * static_cast<double>(profile_[n].multiply_adds));
-  const int64_t calls = op.CallCount(in, out);
-  for (int64_t c = 0; c < calls; ++c) {
-    op.Bind(c, in, out, packed, &call_);
-    if (!RunCall(n, work)) return false;
+  if (packed_.at[n] == nullptr && op.PackedFloats() > 0) {
+    if (!PackAndRun(n, in, out, work)) return false;
+  } else {
+    const int64_t calls = op.CallCount(in, out);
+    for (int64_t c = 0; c < calls; ++c) {
+      op.Bind(c, in, out, packed_.at[n], &call_);
+      if (!RunCall(n, work)) return false;
+    }
   }
   if (hooks.profile) profile_[n].ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return true;

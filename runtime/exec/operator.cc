@@ -63,6 +63,10 @@ std::array<int64_t, 3> Operator::lattice() const {
   return {conv_->lattice[0], conv_->lattice[1], conv_->lattice[2]};
 }
 
+void Operator::SetPhase(std::span<const int64_t> phase) {
+  for (size_t a = 0; a < phase.size(); ++a) phase_[a] = phase[a];
+}
+
 Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : node_(&node) {
   const OpParams& params = node.node->params;
   const auto pick = [&](const auto& rows, const auto& layer, const auto** row) {

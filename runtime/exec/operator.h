@@ -65,6 +65,8 @@ class Operator {
   const char* kernel_name() const { return name_; }
   // What output regions must be aligned to along D, H, W, for the picked kernel's sake.
   std::array<int64_t, 3> lattice() const;
+  // Where along each axis of the output that lattice is counted from, see plan/phases.h; 0 unless set.
+  void SetPhase(std::span<const int64_t> phase);
 
   // False for convolutions by Winograd's algorithm.
   bool keeps_exact_order() const { return conv_ == nullptr || conv_->exact_order; }
@@ -73,6 +75,21 @@ class Operator {
   // as in the model; bias may be null.
   int64_t PackedFloats() const;
   void Pack(const float* weights, const float* bias, float* packed, int part, int parts) const;
+
+  // Convolutions whose weights are packed when they are used can run a slice of output channels at a time, so that few
+  // packed weights are there at once. Slice cuts so that a slice packs to about most_floats, if it can be cut so; until
+  // then, and for other operators, there is one slice of all channels.
+  void Slice(int64_t most_floats);
+  int64_t slices() const { return slices_; }
+  // Floats that packing a slice takes: its packed weights, then, when there are several, its weights side by side.
+  int64_t SliceFloats() const;
+  // Copies slice `slice` of the weights behind the packed weights at `memory`; then PackSlice. Each does part `part` of
+  // `parts`, and all parts of the one must have been done before the other begins.
+  void GatherSlice(int64_t slice, const float* weights, float* memory, int part, int parts) const;
+  void PackSlice(int64_t slice, const float* weights, const float* bias, float* memory, int part, int parts) const;
+  // As Bind, with what PackSlice left.
+  void BindSlice(int64_t slice, std::span<const Operand> in, const Operand& out, const float* memory,
+                 Call* bound) const;
 
   // Calls that make out's region, to be run one after another; the number depends on the operands' strides only.
   // in: one an input of the node, holding at least what the region needs. packed: for convolutions. Constant time, no
@@ -87,7 +104,12 @@ class Operator {
   bool NeedsTightOutput() const;
 
  private:
-  void BindConv(std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const;
+  void BindConv(const kernels::ConvTransposeLayer& layer, std::span<const Operand> in, const Operand& out,
+                const float* packed, Call* bound) const;
+  // Output channels [first, last) of a slice, and the layer that makes them.
+  int64_t SliceFirst(int64_t slice) const;
+  kernels::ConvTransposeLayer SliceLayer(int64_t slice) const;
+  int64_t SlicePackedFloats() const;
   void BindPool(std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindResize(std::span<const Operand> in, const Operand& out, Call* bound) const;
   void BindPad(std::span<const Operand> in, const Operand& out, Call* bound) const;
@@ -107,6 +129,8 @@ class Operator {
 
   const plan::ResolvedNode* node_;
   const char* name_ = "";
+  std::array<int64_t, kMaxTensorRank> phase_{};
+  int64_t slices_ = 1;
   kernels::ConvTransposeLayer conv_layer_;  // of both kinds of convolution
   const kernels::ConvKernel* conv_ = nullptr;
   const kernels::ConvTransposeKernel* conv_transpose_ = nullptr;

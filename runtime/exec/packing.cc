@@ -12,6 +12,9 @@ constexpr int64_t kTaskFloats = 1 << 20;
 // (U-Nets at 512x512). Larger ones belong to layers of few pixels.
 constexpr uint64_t kHugePageBytes = 40 << 20;
 
+// Enough for all threads; few beside what is packed.
+constexpr uint64_t kReadBytes = 16 << 20;
+
 // One node's weights and bias, as the model has them.
 struct Source {
   const Operator* op = nullptr;
@@ -95,6 +98,14 @@ void PackAll(const ModelFile& file, const plan::Plan& plan, const Constants& con
   const std::vector<const float*> at = Places(plan, block);
   Packer packer(parallel, threads);
   std::vector<float> weights_storage, bias_storage;
+  std::vector<int> read;  // constants whose pages are there for the tasks that wait
+  uint64_t read_bytes = 0;
+  const auto run = [&] {
+    packer.Run();
+    for (int value : read) file.Release(plan.graph.graph->values[static_cast<size_t>(value)]);
+    read.clear();
+    read_bytes = 0;
+  };
   for (size_t n = 0; n < plan.operators.size(); ++n) {
     if (!plan.packed_ahead[n]) continue;
     const Operator& op = plan.operators[n];
@@ -114,10 +125,13 @@ void PackAll(const ModelFile& file, const plan::Plan& plan, const Constants& con
     const uint64_t bytes = static_cast<uint64_t>(op.PackedFloats()) * sizeof(float);
     if (bytes <= kHugePageBytes) AskForHugePages(packed, bytes);
     packer.Add({&op, weights, bias, packed});
-    // The storage serves one node at a time: it is not part of the plan, and must not grow with the network.
-    if (decoded) packer.Run();
+    read.push_back(node.node->inputs[1]);
+    read_bytes += static_cast<uint64_t>(plan::Elements(node.in[1])) * sizeof(float);
+    // The storage serves one node at a time: it is not part of the plan, and must not grow with the network. Nor should
+    // pages of the file.
+    if (decoded || read_bytes >= kReadBytes) run();
   }
-  packer.Run();
+  run();
 }
 
 }  // namespace

@@ -38,13 +38,15 @@ class Runner {
 // The float32 elements of every constant and of every value that is known when planned.
 class Constants {
  public:
-  // `skip[v]`: not wanted (weights that only live on in packed form).
+  // `skip[v]`: not wanted (weights that live on in packed form), unless it costs nothing.
   static Result<Constants> Load(const ModelFile& file, const plan::ResolvedGraph& graph, const Allocator& allocator,
                                 const std::vector<uint8_t>& skip);
   // Null for values that are computed.
   const float* data(int value) const { return data_[static_cast<size_t>(value)]; }
   uint64_t bytes() const { return block_.bytes(); }  // outside the mapped file
 
+  // Of every value: 1 where data() is, or would be, a view into the mapped file.
+  static std::vector<uint8_t> InPlaceValues(const ModelFile& file);
   // What Load would allocate.
   static uint64_t Bytes(const ModelFile& file, const plan::ResolvedGraph& graph, const std::vector<uint8_t>& skip);
 

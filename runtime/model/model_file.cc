@@ -29,7 +29,7 @@ uint16_t LoadHalf(const std::byte* at) {
   return static_cast<uint16_t>(std::to_integer<unsigned>(at[0]) | std::to_integer<unsigned>(at[1]) << 8);
 }
 
-// Pages that were only hashed go back at once, so that opening a model does not count its weights into the peak memory.
+// Pages that were only hashed or packed go back at once, so that they do not count into the peak memory.
 void ReleasePages(std::span<const std::byte> bytes) {
   const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
@@ -124,6 +124,10 @@ Result<std::shared_ptr<const ModelFile>> ModelFile::Parse(std::shared_ptr<ModelF
   file->graph_ = *std::move(graph);
   file->weights_ = bytes.subspan(header.weight_offset, header.weight_bytes);
   return std::shared_ptr<const ModelFile>(std::move(file));
+}
+
+void ModelFile::Release(const Value& value) const {
+  if (mapping_ != nullptr) ReleasePages(weights_.subspan(value.offset, value.bytes));
 }
 
 std::span<const float> ModelFile::Floats(const Value& value, std::vector<float>* storage) const {

@@ -31,6 +31,9 @@ class ModelFile {
   // Elements of a constant as float32: a view into the mapped file when it is stored so (and suitably aligned),
   // otherwise decoded into `storage` (f16, bf16), which is resized.
   std::span<const float> Floats(const Value& value, std::vector<float>* storage) const;
+  // Says that a constant is not needed for now: its pages of the mapping need not stay in memory. They come back by
+  // themselves when it is looked at.
+  void Release(const Value& value) const;
 
  private:
   ModelFile() = default;

@@ -49,6 +49,13 @@ bool IsActive(const Plan& plan, const TileState& state, size_t n) {
          !state.tile_rows[Index(value)].empty();
 }
 
+// Multiples of align, shifted by phase.
+struct RowLattice {
+  int64_t align, phase;
+  int64_t Down(int64_t row) const { return FloorDiv(row - phase, align) * align + phase; }
+  int64_t Up(int64_t row) const { return CeilDiv(row - phase, align) * align + phase; }
+};
+
 uint64_t RowBytes(const Dims& dims) {
   uint64_t bytes = sizeof(float);
   for (size_t a = kRows + 1; a < dims.size(); ++a) bytes *= static_cast<uint64_t>(dims[a]);
@@ -106,7 +113,7 @@ bool MakesRowsFromRows(const Plan& plan, size_t n) {
   const ResolvedNode& node = plan.graph.nodes[n];
   if (node.kind == OpKind::kReshape || node.out.size() < 3 || node.out[0] != 1) return false;
   if (plan.constant[Index(node.node->output)] || plan.links[n].align[kRows] == 0) return false;
-  if (plan.operators[n].PackedFloats() > 0 && !plan.packed_ahead[n]) return false;
+  if (plan.operators[n].PackedFloats() > 0 && !plan.packable[n]) return false;
   if (plan.operators[n].NeedsTightOutput()) return false;
   bool reads = false;
   for (size_t i = 0; i < node.in.size(); ++i) {
@@ -171,31 +178,48 @@ std::vector<Segment> ChooseSegments(const Plan& plan, const BandPolicy& policy) 
   return segments;
 }
 
-void BeginBands(const Plan& plan, size_t s, TileState* state) {
-  const auto begin = [&](int value) {
-    const size_t v = Index(value);
-    state->tile_rows[v] = state->regions[v].wanted ? state->regions[v].axis[kRows] : Interval{};
-    const int64_t first = state->tile_rows[v].begin;
-    state->bands[v] = {first, first, first, false};
-  };
-  const Segment& segment = plan.segments[s];
-  for (int n = segment.first; n < segment.end; ++n) begin(plan.graph.nodes[Index(n)].node->output);
+namespace {
+
+// until of every value: what can be made of the rows that are there. Each node advances by at most the band's share of
+// its rows, also where more could be made, so that rows do not pile up in front of the next node.
+void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
+  const int64_t total = std::max<int64_t>(1, state->band_total);
+  const auto share = [&](int64_t size) { return std::max<int64_t>(1, CeilDiv(size * segment.rows, total)); };
   for (int n = segment.first; n < segment.end; ++n) {
     if (!IsActive(plan, *state, Index(n))) continue;
     const ResolvedNode& node = plan.graph.nodes[Index(n)];
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (ReadsRows(plan, Index(n), i)) state->bands[Index(node.node->inputs[i])].is_read = true;
+    const size_t out = Index(node.node->output);
+    BandRows& made = state->bands[out];
+    const Interval tile = state->tile_rows[out];
+    if (made.made >= tile.end) continue;
+    const RowLattice lattice{plan.links[Index(n)].align[kRows], plan.links[Index(n)].phase[kRows]};
+    const auto can_make = [&](int64_t until) {
+      for (size_t i = 0; i < node.in.size(); ++i) {
+        if (!ReadsRows(plan, Index(n), i)) continue;
+        const size_t in = Index(node.node->inputs[i]);
+        const Interval need = NeededRows(plan, Index(n), i, {made.made, until});
+        if (!need.empty() && std::min(need.end, state->tile_rows[in].end) > state->bands[in].until) return false;
+      }
+      return true;
+    };
+    // In steps of the lattice from `good`, which is made or can be.
+    int64_t good = made.made, bad = lattice.Up(made.made + share(tile.size())) + 1;
+    if (bad > tile.end) {
+      if (can_make(tile.end)) {
+        made.until = tile.end;
+        continue;
+      }
+      bad = tile.end;
     }
-  }
-  for (size_t g = 0; g < plan.groups.size(); ++g) {
-    const Group& group = plan.groups[g];
-    if (group.rolling != static_cast<int>(s)) continue;
-    if (plan.buffers[Index(group.buffer)].home == Home::kInput) begin(group.root);
-    state->memory[g].axis[kRows].end = state->memory[g].axis[kRows].begin;
+    while (true) {
+      const int64_t middle = lattice.Down(good + std::max<int64_t>((bad - good) / 2, 1));
+      const int64_t at = middle > good ? middle : lattice.Up(good + 1);
+      if (at >= bad) break;
+      (can_make(at) ? good : bad) = at;
+    }
+    made.until = good;
   }
 }
-
-namespace {
 
 // keep of every value that rolls: what the rows that are still to be made read.
 void FindKept(const Plan& plan, const Segment& segment, TileState* state) {
@@ -209,25 +233,6 @@ void FindKept(const Plan& plan, const Segment& segment, TileState* state) {
       if (!ReadsRows(plan, Index(n), i)) continue;
       BandRows& rows = state->bands[Index(node.node->inputs[i])];
       rows.keep = std::min(rows.keep, NeededRows(plan, Index(n), i, left).begin);
-    }
-  }
-}
-
-// until of every value, from the last node's backwards.
-void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
-  for (int n = segment.end; n-- > segment.first;) {
-    if (!IsActive(plan, *state, Index(n))) continue;
-    const ResolvedNode& node = plan.graph.nodes[Index(n)];
-    const size_t out = Index(node.node->output);
-    BandRows& made = state->bands[out];
-    const int64_t align = plan.links[Index(n)].align[kRows];
-    made.until = std::min(CeilDiv(made.until, align) * align, state->tile_rows[out].end);
-    if (made.until <= made.made) continue;
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (!ReadsRows(plan, Index(n), i)) continue;
-      const size_t in = Index(node.node->inputs[i]);
-      const Interval need = NeededRows(plan, Index(n), i, {made.made, made.until});
-      state->bands[in].until = std::max(state->bands[in].until, std::min(need.end, state->tile_rows[in].end));
     }
   }
 }
@@ -257,42 +262,81 @@ void SlideWindows(const Plan& plan, int s, TileState* state) {
   }
 }
 
+// Calls body(value) for values that the segment's nodes make, in order.
+template <class Body>
+void ForEachMade(const Plan& plan, const Segment& segment, const TileState& state, const Body& body) {
+  for (int n = segment.first; n < segment.end; ++n) {
+    if (IsActive(plan, state, Index(n))) body(Index(plan.graph.nodes[Index(n)].node->output));
+  }
+}
+
+// Calls body(value) for values whose rows the segment's nodes read; values made outside more than once, perhaps.
+template <class Body>
+void ForEachRead(const Plan& plan, const Segment& segment, const TileState& state, const Body& body) {
+  for (int n = segment.first; n < segment.end; ++n) {
+    if (!IsActive(plan, state, Index(n))) continue;
+    const ResolvedNode& node = plan.graph.nodes[Index(n)];
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (ReadsRows(plan, Index(n), i)) body(Index(node.node->inputs[i]));
+    }
+  }
+}
+
 }  // namespace
+
+void BeginBands(const Plan& plan, size_t s, TileState* state) {
+  const Segment& segment = plan.segments[s];
+  const auto begin = [&](size_t v) {
+    state->tile_rows[v] = state->regions[v].wanted ? state->regions[v].axis[kRows] : Interval{};
+    const int64_t first = state->tile_rows[v].begin;
+    state->bands[v] = {first, first, first, true};
+  };
+  for (int n = segment.first; n < segment.end; ++n) begin(Index(plan.graph.nodes[Index(n)].node->output));
+  ForEachRead(plan, segment, *state, begin);
+  ForEachMade(plan, segment, *state, [&](size_t v) { state->bands[v].outside = false; });
+  for (size_t g = 0; g < plan.groups.size(); ++g) {
+    const Group& group = plan.groups[g];
+    if (group.rolling != static_cast<int>(s)) continue;
+    if (plan.buffers[Index(group.buffer)].home == Home::kInput) begin(Index(group.root));
+    state->memory[g].axis[kRows].end = state->memory[g].axis[kRows].begin;
+  }
+  state->band = 0;
+  state->band_total = 0;
+  ForEachMade(plan, segment, *state, [&](size_t v) { state->band_total = state->tile_rows[v].size(); });
+}
 
 bool NextBand(const Plan& plan, size_t s, TileState* state) {
   const Segment& segment = plan.segments[s];
-  const auto for_each_value = [&](const auto& body) {
-    for (const Group& group : plan.groups) {
-      const bool input = plan.buffers[Index(group.buffer)].home == Home::kInput;
-      if (group.rolling == static_cast<int>(s) && input) body(Index(group.root));
-    }
-    for (int n = segment.first; n < segment.end; ++n) {
-      if (IsActive(plan, *state, Index(n))) body(Index(plan.graph.nodes[Index(n)].node->output));
-    }
-  };
-  size_t last = 0;
-  bool left = false;
-  for_each_value([&](size_t v) {
+  const auto next = [&](size_t v) {
     BandRows& rows = state->bands[v];
     rows.made = rows.keep = rows.until;
-    last = v;
-    left |= rows.made < state->tile_rows[v].end;
+  };
+  bool left = false;
+  ForEachMade(plan, segment, *state, [&](size_t v) {
+    next(v);
+    left |= state->bands[v].made < state->tile_rows[v].end;
   });
   if (!left) return false;
+  ++state->band;
+  // Values from outside are looked at in step with the last value of the segment, also those that are all there.
+  ForEachRead(plan, segment, *state, [&](size_t v) {
+    if (state->bands[v].outside) next(v);
+  });
   FindKept(plan, segment, state);
-  // Values that nobody here reads advance in step with the last one.
-  const Interval all = state->tile_rows[last];
-  const int64_t done = std::min(all.size(), state->bands[last].made + segment.rows - all.begin);
-  for_each_value([&](size_t v) {
+  const int64_t total = std::max<int64_t>(1, state->band_total), done = std::min(total, state->band * segment.rows);
+  ForEachRead(plan, segment, *state, [&](size_t v) {
     const Interval tile = state->tile_rows[v];
-    if (done == all.size()) {
-      state->bands[v].until = tile.end;
-    } else if (!state->bands[v].is_read) {
-      state->bands[v].until = std::max(state->bands[v].made, tile.begin + CeilDiv(tile.size() * done, all.size()));
-    }
+    if (state->bands[v].outside) state->bands[v].until = tile.begin + CeilDiv(tile.size() * done, total);
   });
   FindUntil(plan, segment, state);
-  for_each_value([&](size_t v) { state->regions[v].axis[kRows] = {state->bands[v].made, state->bands[v].until}; });
+  const auto set_rows = [&](size_t v) {
+    state->regions[v].axis[kRows] = {state->bands[v].made, state->bands[v].until};
+  };
+  ForEachMade(plan, segment, *state, set_rows);
+  for (const Group& group : plan.groups) {
+    const bool input = plan.buffers[Index(group.buffer)].home == Home::kInput;
+    if (group.rolling == static_cast<int>(s) && input) set_rows(Index(group.root));
+  }
   SlideWindows(plan, static_cast<int>(s), state);
   return true;
 }

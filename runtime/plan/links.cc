@@ -94,6 +94,25 @@ void LinkBlocks(const ResolvedNode& node, const Int3& block, LinkKind kind, Node
   links->align.back() = 0;
 }
 
+// What single positions read: in order, or even whole numbers of times each (nearest neighbour by a whole factor).
+void SimplifyResize(const kernels::ResizeLayer& layer, AxisLink* link) {
+  const int64_t factor = link->in_size > 0 && link->out_size % link->in_size == 0 ? link->out_size / link->in_size : 0;
+  bool repeats = factor > 0;
+  link->monotone = true;
+  int64_t begin = 0, end = 0;
+  for (int64_t o = 0; o < link->out_size; ++o) {
+    const auto read = kernels::ResizeAxisSupport(layer, link->in_size, link->out_size, link->scale, link->roi_begin,
+                                                 link->roi_end, o, o + 1);
+    link->monotone &= read.begin >= begin && read.end >= end;
+    repeats = repeats && read.begin == o / factor && read.end == read.begin + 1;
+    begin = read.begin;
+    end = read.end;
+  }
+  if (!repeats) return;
+  link->kind = LinkKind::kShrink;
+  link->factor = factor;
+}
+
 void LinkResize(const ResolvedNode& node, const ResizeParams& params, NodeLinks* links) {
   links->resize = {params.mode,      params.coordinates,        params.rounding, params.cubic_a, params.exclude_outside,
                    params.antialias, params.extrapolation_value};
@@ -106,6 +125,7 @@ void LinkResize(const ResolvedNode& node, const ResizeParams& params, NodeLinks*
       link.roi_begin = params.roi[a];
       link.roi_end = params.roi[rank + a];
     }
+    SimplifyResize(links->resize, &link);
     links->inputs[0].push_back(link);
   }
   if (node.Has(1)) {
@@ -224,6 +244,7 @@ NodeLinks LinkNode(const ResolvedNode& node) {
   NodeLinks links;
   links.inputs.resize(node.in.size());
   links.align.assign(node.out.size(), 1);
+  links.phase.assign(node.out.size(), 0);
   const OpParams& params = node.node->params;
   const size_t rank = node.in.empty() ? 0 : node.in[0].size();
   switch (node.kind) {

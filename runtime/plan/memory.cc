@@ -1,8 +1,8 @@
 #include "runtime/plan/memory.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
-#include <utility>
 
 #include "runtime/plan/arena.h"
 #include "runtime/plan/bands.h"
@@ -14,6 +14,11 @@ constexpr uint64_t kFloat = sizeof(float);
 constexpr uint64_t Align(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 // Tiles whose scratch is looked at one by one; above it the classes of each axis are.
 constexpr size_t kMaxCombinations = 256;
+
+// Windows and scratch grow in the first bands of a tile, if at all: so many are looked at when plans are compared.
+constexpr int64_t kLeastBands = 64, kScratchBands = 24;
+// Of all tiles: up to so many are looked at one by one.
+constexpr int64_t kMostBands = 4096;
 
 // An address that is never used, for binding calls whose only purpose is to ask for their scratch.
 float* NoMemory() { return reinterpret_cast<float*>(uintptr_t{1} << 40); }
@@ -29,13 +34,22 @@ void MemoryPlanner::LayOut() {
     ShareMemory(forbidden, &plan_, &aliases_);
     state_ = MakeTileState(plan_);
   } while (!MeasureTiles(&forbidden));
+  plan_.temporaries.assign(plan_.graph.nodes.size(), {});
+  SampleScratch();
+  Place();
+}
+
+void MemoryPlanner::Place() {
+  AddSlack();
   MeasureBuffers();
-  MeasureTemporaries();
+  SizeTemporaries();
   PlaceAll();
 }
 
 bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
   largest_.assign(plan_.groups.size(), {});
+  for (auto* rows : {&tight_, &kept_, &advance_}) rows->assign(plan_.groups.size(), 0);
+  moved_.assign(plan_.groups.size(), 0);
   plan_.bands = 1;
   for (auto& classes : classes_) classes.clear();
   for (size_t s = 0; s < 3; ++s) {
@@ -45,7 +59,14 @@ bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
       tile[s] = t;
       LayOutTile(plan_, tile, &state_);
       if (!CheckSharing(tile, forbidden)) return false;
+      CountMade(s, t);
       std::vector<int64_t> extents;
+      for (size_t v = 0; v < state_.regions.size(); ++v) {
+        const size_t rank = Rank(static_cast<int>(v));
+        if (IsEmpty(state_.regions[v], rank)) continue;
+        for (size_t a = 0; a < rank; ++a) extents.push_back(state_.regions[v].axis[a].size());
+      }
+      for (size_t n = 0; n < plan_.graph.nodes.size(); ++n) AddNeeds(n, &extents);
       for (size_t g = 0; g < plan_.groups.size(); ++g) {
         const size_t rank = Rank(plan_.groups[g].root);
         if (IsEmpty(state_.memory[g], rank)) continue;
@@ -54,30 +75,133 @@ bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
           largest_[g][a] = std::max(largest_[g][a], state_.memory[g].axis[a].size());
         }
       }
-      MeasureWindows();
-      if (seen.insert(std::move(extents)).second) classes_[s].push_back(t);
+      if (!seen.insert(std::move(extents)).second) continue;
+      classes_[s].push_back(t);
+      if (s == 0 || t > 0) MeasureWindows(s == 0 && t == 0);
     }
   }
   return true;
 }
 
-void MemoryPlanner::MeasureWindows() {
+// Extents of what node n reads.
+void MemoryPlanner::AddNeeds(size_t n, std::vector<int64_t>* extents) const {
+  const ResolvedNode& node = plan_.graph.nodes[n];
+  const Region& out = state_.regions[static_cast<size_t>(node.node->output)];
+  if (IsEmpty(out, node.out.size())) return;
+  for (const std::vector<AxisLink>& axes : plan_.links[n].inputs) {
+    for (const AxisLink& link : axes) {
+      if (link.kind == LinkKind::kUnused || link.out_axis < 0) continue;
+      extents->push_back(Needed(plan_.links[n], link, out.axis[static_cast<size_t>(link.out_axis)]).size());
+    }
+  }
+}
+
+// Regions are separable: what all tiles make of a value is a product over the axes of the grid.
+void MemoryPlanner::CountMade(size_t axis, int64_t tile) {
+  std::vector<double>& made = plan_.work.made;
+  if (axis == 0 && tile == 0) {
+    made.assign(state_.regions.size(), 1);
+    first_.resize(state_.regions.size());
+    for (size_t v = 0; v < first_.size(); ++v) {
+      const size_t rank = Rank(static_cast<int>(v));
+      first_[v] = IsEmpty(state_.regions[v], rank) ? 0 : static_cast<double>(RegionElements(state_.regions[v], rank));
+    }
+    along_.assign(first_.size(), 0);
+  }
+  for (size_t v = 0; v < first_.size(); ++v) {
+    const size_t rank = Rank(static_cast<int>(v));
+    if (first_[v] == 0 || IsEmpty(state_.regions[v], rank)) continue;
+    along_[v] += static_cast<double>(RegionElements(state_.regions[v], rank)) / first_[v];
+  }
+  if (tile + 1 < plan_.grid.count[axis]) return;
+  for (size_t v = 0; v < first_.size(); ++v) made[v] *= along_[v] * (axis == 2 ? first_[v] : 1);
+  along_.assign(first_.size(), 0);
+}
+
+void MemoryPlanner::MeasureWindows(bool counts) {
+  if (counts) {
+    plan_.work.runs.assign(plan_.graph.nodes.size(), 0);
+  }
+  const auto tiles = static_cast<double>(plan_.grid.tiles());
   // A window of no rows slides before every band: it begins at the first row that is kept.
-  std::vector<int64_t> rows(plan_.groups.size());
-  for (size_t g = 0; g < plan_.groups.size(); ++g) rows[g] = std::exchange(plan_.groups[g].window_rows, 0);
+  for (Group& group : plan_.groups) group.window_rows = 0;
   for (size_t s = 0; s < plan_.segments.size(); ++s) {
-    if (!plan_.segments[s].banded()) continue;
+    const Segment& segment = plan_.segments[s];
+    if (!segment.banded()) {
+      for (int n = segment.first; counts && n < segment.end; ++n) plan_.work.runs[static_cast<size_t>(n)] = tiles;
+      continue;
+    }
     BeginBands(plan_, s, &state_);
-    for (int64_t band = 1; NextBand(plan_, s, &state_); ++band) {
-      plan_.bands = std::max(plan_.bands, band);
+    const int64_t total = CeilDiv(state_.band_total, segment.rows);
+    std::vector<double> runs(plan_.graph.nodes.size(), 0), moved(plan_.groups.size(), 0);
+    int64_t band = 0, grown = 0;
+    while (NextBand(plan_, s, &state_)) {
+      ++band;
       for (size_t g = 0; g < plan_.groups.size(); ++g) {
-        if (plan_.groups[g].rolling == static_cast<int>(s))
-          rows[g] = std::max(rows[g], state_.memory[g].axis[1].size());
+        if (plan_.groups[g].rolling != static_cast<int>(s)) continue;
+        const int64_t size = state_.memory[g].axis[1].size();
+        if (size > tight_[g]) grown = band;
+        tight_[g] = std::max(tight_[g], size);
+        advance_[g] = std::max(advance_[g], Advance(g));
       }
+      for (size_t i = 0; i < state_.slide_count; ++i) {
+        const size_t g = static_cast<size_t>(state_.slides[i].group);
+        kept_[g] = std::max(kept_[g], state_.slides[i].count);
+        moved[g] += static_cast<double>(state_.slides[i].count) * RowBytes(g);
+      }
+      for (int n = segment.first; n < segment.end; ++n) {
+        const size_t v = static_cast<size_t>(plan_.graph.nodes[static_cast<size_t>(n)].node->output);
+        if (state_.regions[v].axis[1].size() > 0) runs[static_cast<size_t>(n)] += 1;
+      }
+      if (band >= kLeastBands && band >= 2 * grown && band < total) break;
     }
     EndBands(plan_, s, &state_);
+    plan_.bands = std::max({plan_.bands, band, total});
+    const double share =
+        tiles * static_cast<double>(std::max(band, total)) / static_cast<double>(std::max<int64_t>(1, band));
+    if (!counts) continue;
+    for (size_t g = 0; g < moved.size(); ++g) moved_[g] += share * moved[g];
+    for (int n = segment.first; n < segment.end; ++n) {
+      plan_.work.runs[static_cast<size_t>(n)] = share * runs[static_cast<size_t>(n)];
+    }
   }
-  for (size_t g = 0; g < plan_.groups.size(); ++g) plan_.groups[g].window_rows = rows[g];
+}
+
+int64_t MemoryPlanner::Advance(size_t g) const {
+  const Segment& segment = plan_.segments[static_cast<size_t>(plan_.groups[g].rolling)];
+  const int64_t rows = state_.tile_rows[static_cast<size_t>(plan_.groups[g].root)].size();
+  return std::max<int64_t>(1, rows * segment.rows / std::max<int64_t>(1, state_.band_total));
+}
+
+double MemoryPlanner::RowBytes(size_t g) const {
+  auto bytes = static_cast<double>(kFloat);
+  for (size_t a = 2; a < Rank(plan_.groups[g].root); ++a) bytes *= static_cast<double>(state_.memory[g].axis[a].size());
+  return bytes;
+}
+
+void MemoryPlanner::AddSlack() {
+  plan_.work.moved_bytes = 0;
+  for (size_t g = 0; g < plan_.groups.size(); ++g) {
+    Group& group = plan_.groups[g];
+    if (group.rolling < 0) continue;
+    // Windows that are mostly new rows slide cheaply.
+    const auto kept = static_cast<double>(kept_[g]);
+    const double slack = 2 * kept_[g] < tight_[g] ? 0 : plan_.window_slack * kept;
+    group.window_rows = std::min(largest_[g][1], tight_[g] + static_cast<int64_t>(slack));
+    plan_.work.moved_bytes += moved_[g] / (1 + slack / static_cast<double>(std::max<int64_t>(1, advance_[g])));
+  }
+}
+
+bool MemoryPlanner::FitsWindows(size_t segment) {
+  bool fits = true;
+  for (size_t g = 0; g < plan_.groups.size(); ++g) {
+    if (plan_.groups[g].rolling != static_cast<int>(segment)) continue;
+    const int64_t size = state_.memory[g].axis[1].size();
+    Group& group = plan_.groups[g];
+    fits &= size <= group.window_rows;
+    group.window_rows = std::max(group.window_rows, size);
+  }
+  return fits;
 }
 
 bool MemoryPlanner::CheckSharing(const TileIndex& tile, Forbidden* forbidden) {
@@ -117,6 +241,7 @@ bool MemoryPlanner::FillsMemory(int value) const {
 }
 
 void MemoryPlanner::MeasureBuffers() {
+  for (Buffer& buffer : plan_.buffers) buffer.bytes = 0;
   for (size_t g = 0; g < plan_.groups.size(); ++g) {
     const Group& group = plan_.groups[g];
     uint64_t bytes = kFloat;
@@ -148,13 +273,14 @@ void MemoryPlanner::MeasureBuffers() {
   }
 }
 
-void MemoryPlanner::MeasureTemporaries() {
-  plan_.temporaries.assign(plan_.graph.nodes.size(), {});
+void MemoryPlanner::SizeTemporaries() {
   for (size_t n = 0; n < plan_.graph.nodes.size(); ++n) {
-    if (!plan_.packed_ahead[n]) {
-      plan_.temporaries[n].packed_bytes = static_cast<uint64_t>(plan_.operators[n].PackedFloats()) * kFloat;
-    }
+    const auto floats = static_cast<uint64_t>(plan_.operators[n].SliceFloats());
+    plan_.temporaries[n].packed_bytes = plan_.packed_ahead[n] ? 0 : floats * kFloat;
   }
+}
+
+void MemoryPlanner::SampleScratch() {
   const bool all = classes_[0].size() * classes_[1].size() * classes_[2].size() <= kMaxCombinations;
   if (all) {
     for (int64_t d : classes_[0]) {
@@ -175,9 +301,29 @@ void MemoryPlanner::MeasureTemporaries() {
 
 void MemoryPlanner::MeasureEveryTile() {
   const TileIndex& count = plan_.grid.count;
-  for (int64_t t = 0; t < plan_.grid.tiles(); ++t) {
-    MeasureScratch({t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]});
+  // Windows follow the rows of every tile. Scratch follows the extents of operands; where there are too many tiles to
+  // look at all, one of each class will do.
+  const size_t rows = plan_.grid.size[0] > 1 ? 0 : 1, other = 1 - rows;
+  const auto tiles_along = [&](size_t s) {
+    if (plan_.grid.tiles() * plan_.bands > kMostBands) return classes_[s];
+    std::vector<int64_t> all(static_cast<size_t>(count[s]));
+    std::iota(all.begin(), all.end(), int64_t{0});
+    return all;
+  };
+  const std::vector<int64_t> others = tiles_along(other), columns = tiles_along(2);
+  every_band_ = windows_fit_ = true;
+  for (int64_t r = 0; r < count[rows]; ++r) {
+    for (int64_t o : others) {
+      for (int64_t w : columns) {
+        TileIndex tile{0, 0, w};
+        tile[rows] = r;
+        tile[other] = o;
+        MeasureScratch(tile);
+      }
+    }
   }
+  every_band_ = false;
+  if (!windows_fit_) MeasureBuffers();
   PlaceAll();
 }
 
@@ -193,7 +339,11 @@ void MemoryPlanner::MeasureScratch(const TileIndex& tile) {
       continue;
     }
     BeginBands(plan_, s, &state_);
-    while (NextBand(plan_, s, &state_)) measure();
+    for (int64_t band = 1; NextBand(plan_, s, &state_); ++band) {
+      windows_fit_ &= FitsWindows(s);
+      measure();
+      if (!every_band_ && band >= kScratchBands) break;
+    }
     EndBands(plan_, s, &state_);
   }
 }
@@ -218,8 +368,10 @@ void MemoryPlanner::MeasureScratch(size_t n) {
   const exec::Operand out = OperandOf(plan_, state_, node.node->output, NoMemory() + (int64_t{1} << 36));
   const exec::Operator& op = plan_.operators[n];
   exec::Call call;
-  for (int64_t c = 0; c < op.CallCount(in_, out); ++c) {
-    op.Bind(c, in_, out, NoMemory(), &call);
+  const bool sliced = op.slices() > 1 && !plan_.packed_ahead[n];
+  const int64_t calls = sliced ? op.slices() : op.CallCount(in_, out);
+  for (int64_t c = 0; c < calls; ++c) {
+    sliced ? op.BindSlice(c, in_, out, NoMemory(), &call) : op.Bind(c, in_, out, NoMemory(), &call);
     uint64_t& bytes = plan_.temporaries[n].scratch_bytes;
     bytes = std::max(bytes, Align(static_cast<uint64_t>(call.ScratchFloats()) * kFloat));
   }

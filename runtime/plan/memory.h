@@ -14,11 +14,12 @@ class MemoryPlanner {
  public:
   MemoryPlanner(Plan* plan, int threads) : plan_(*plan), threads_(threads) {}
 
-  // Lays out memory for the grid in the plan. Scratch is measured on a sample of the tiles, since kernels' scratch
-  // follows no simple rule: the result is from below.
+  // Lays out memory for the grid and the segments in the plan. Scratch is measured on a sample of the tiles and bands,
+  // since kernels' scratch follows no simple rule: the result is from below.
   void LayOut();
-  // Measures the scratch of every tile of the grid that was laid out last. About as long as a run takes to prepare its
-  // calls.
+  // The same after a change of packed_ahead or window_slack alone: much faster.
+  void Place();
+  // Measures windows and scratch of every band, and of every tile that differs, of the grid that was laid out last.
   void MeasureEveryTile();
 
  private:
@@ -31,10 +32,22 @@ class MemoryPlanner {
   bool CheckSharing(const TileIndex& tile, Forbidden* forbidden);
   // The value's region is tight: all of its group's memory.
   bool FillsMemory(int value) const;
-  // Grows the windows of the groups that roll to what the bands of the tile in state_ need.
-  void MeasureWindows();
+  // Grows the windows of the groups that roll to what the bands of the tile in state_ need; stops where they have long
+  // been large enough. counts: also notes the work of these bands.
+  void MeasureWindows(bool counts);
+  // window_rows, and work.moved_bytes, from the tight windows.
+  void AddSlack();
+  // Rows of the group that come in a band; bytes of one of its rows.
+  int64_t Advance(size_t g) const;
+  double RowBytes(size_t g) const;
+  // True when the band in state_ fits the windows; otherwise they are larger now.
+  bool FitsWindows(size_t segment);
+  void AddNeeds(size_t n, std::vector<int64_t>* extents) const;
+  // Elements of the values of the tile in state_, for plan_.work.
+  void CountMade(size_t axis, int64_t tile);
   void MeasureBuffers();
-  void MeasureTemporaries();
+  void SizeTemporaries();
+  void SampleScratch();
   void MeasureScratch(const TileIndex& tile);
   void MeasureScratch(size_t n);
   void PlaceAll();
@@ -43,9 +56,14 @@ class MemoryPlanner {
   const int threads_;
   std::vector<uint8_t> aliases_;  // see ShareMemory
   TileState state_;
+  bool every_band_ = false, windows_fit_ = true;
   std::vector<std::array<int64_t, kMaxTensorRank>> largest_;  // of every group, over all tiles
-  std::vector<exec::Operand> in_;                             // of the node that is measured
-  std::array<std::vector<int64_t>, 3> classes_;               // of each grid axis: tiles whose extents differ
+  // Of every group that rolls: a tight window; the most rows that slide; rows that come in a band; bytes that slide.
+  std::vector<int64_t> tight_, kept_, advance_;
+  std::vector<double> moved_;
+  std::vector<double> first_, along_;  // of every value: elements in the first tile; in those along an axis, by that
+  std::vector<exec::Operand> in_;      // of the node that is measured
+  std::array<std::vector<int64_t>, 3> classes_;  // of each grid axis: tiles whose extents differ
 };
 
 }  // namespace fovea::plan

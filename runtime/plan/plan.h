@@ -28,6 +28,9 @@ struct PlanOptions {
   bool exact_order = false;              // no Winograd
   int64_t band_rows = 0;                 // > 0: bands of so many rows wherever possible; < 0: no bands; 0: as it pays
   bool streaming = false;                // inputs and outputs get buffers even when untiled
+  // Of every value: constants that can be read where they lie. Only such weights can be packed when they are used.
+  std::vector<uint8_t> in_place;
+  uint64_t packed_limit = 0;  // > 0: larger packed weights of one node are packed when they are used
 };
 
 enum class Home : uint8_t { kInput, kOutput, kArena };
@@ -70,7 +73,7 @@ struct Slot {
 
 struct Temporary {
   uint64_t scratch_offset = 0, scratch_bytes = 0;  // bytes of one thread; threads follow one another
-  uint64_t packed_offset = 0, packed_bytes = 0;    // weights that are computed are packed here
+  uint64_t packed_offset = 0, packed_bytes = 0;    // weights that are packed when they are used, slice by slice
 };
 
 // Output tiles, D, H, W, of the first output; other outputs are cut in proportion.
@@ -79,18 +82,29 @@ struct TileGrid {
   int64_t tiles() const { return count[0] * count[1] * count[2]; }
 };
 
+// What following a plan amounts to, over all tiles.
+struct PlanWork {
+  std::vector<double> made;  // value: elements computed, or read for inputs
+  std::vector<double> runs;  // node: times that it makes something
+  double moved_bytes = 0;    // by windows that slide
+};
+
 struct Plan {
   ResolvedGraph graph;
   std::vector<NodeLinks> links;
   std::vector<exec::Operator> operators;
   std::vector<uint8_t> constant;        // value: stored, or known when planned
-  std::vector<uint8_t> packed_ahead;    // node: weights are constant and packed when the session is created
+  std::vector<uint8_t> packable;        // node: a convolution whose weights and bias are constant
+  std::vector<uint8_t> packed_ahead;    // node: packable, and packed when the session is created, not when it is used
   std::vector<uint8_t> whole_channels;  // see Propagate
   bool tiled = false;
   bool streaming = false;
   TileGrid grid;
   std::vector<Segment> segments;
-  int64_t bands = 1;        // the most that a segment has
+  // Windows of rows that wait for long get so many more of them, for each that they keep: they slide less often.
+  double window_slack = 0;
+  int64_t bands = 1;  // the most that a segment has
+  PlanWork work;
   std::vector<Slot> slots;  // of every value
   std::vector<Group> groups;
   std::vector<Buffer> buffers;
@@ -98,11 +112,14 @@ struct Plan {
   std::vector<uint8_t> direct;         // output port: its buffer is written by the last node, not copied to
   std::vector<int> port_buffers[2];    // buffers of the input and of the output ports
   uint64_t packed_weight_bytes = 0, arena_bytes = 0, tile_buffer_bytes = 0, fixed_bytes = 0;
+  uint64_t mapped_bytes = 0;  // of the model file, that are there at once during a run
   int64_t multiply_adds = 0;
 
   // Inputs and outputs, or their tiles, lie in tile buffers and not in memory of the caller.
   bool has_tile_buffers() const { return tiled || streaming; }
-  uint64_t total_bytes() const { return packed_weight_bytes + arena_bytes + tile_buffer_bytes + fixed_bytes; }
+  uint64_t total_bytes() const {
+    return packed_weight_bytes + arena_bytes + tile_buffer_bytes + fixed_bytes + mapped_bytes;
+  }
   // One line a step: region, buffer, offset, bytes, kernel.
   std::string ToString() const;
 };
@@ -112,10 +129,10 @@ struct Plan {
 Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options);
 
 // Rows of a value, see bands.h: made before this band, made after it, first one that this band or a later one reads.
-// is_read: by a node of the segment.
+// outside: the segment reads and does not make it.
 struct BandRows {
   int64_t made = 0, until = 0, keep = 0;
-  bool is_read = false;
+  bool outside = false;
 };
 
 // A group's window moves down: rows [first, first + count) become its first ones.
@@ -133,6 +150,8 @@ struct TileState {
   std::vector<BandRows> bands;      // of every value
   std::vector<Slide> slides;        // the first slide_count are of this band
   size_t slide_count = 0;
+  int64_t band = 0;        // counted from 1
+  int64_t band_total = 0;  // rows of the segment's last value in the tile
 };
 // A state with room for everything, so that LayOutTile allocates nothing.
 TileState MakeTileState(const Plan& plan);

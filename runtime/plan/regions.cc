@@ -93,9 +93,16 @@ Interval Needed(const NodeLinks& links, const AxisLink& link, Interval out, bool
     case LinkKind::kResize: {
       const Interval inside = Clip(out, link.out_size);
       if (inside.empty()) return {0, 1};
-      const auto support = kernels::ResizeAxisSupport(links.resize, n, link.out_size, link.scale, link.roi_begin,
-                                                      link.roi_end, inside.begin, inside.end);
-      need = {support.begin, support.end};
+      const auto support = [&](int64_t begin, int64_t end) {
+        return kernels::ResizeAxisSupport(links.resize, n, link.out_size, link.scale, link.roi_begin, link.roi_end,
+                                          begin, end);
+      };
+      if (link.monotone) {
+        need = {support(inside.begin, inside.begin + 1).begin, support(inside.end - 1, inside.end).end};
+      } else {
+        const auto all = support(inside.begin, inside.end);
+        need = {all.begin, all.end};
+      }
       if (need.empty()) need = {0, 1};  // every position takes the extrapolation value
       break;
     }
@@ -116,11 +123,12 @@ Interval Needed(const NodeLinks& links, const AxisLink& link, Interval out, bool
 
 void AlignOutput(const NodeLinks& links, const Dims& out, Region* region) {
   for (size_t a = 0; a < links.align.size(); ++a) {
-    const int64_t align = links.align[a];
+    const int64_t align = links.align[a], phase = links.phase[a];
     if (align == 1) continue;
     Interval& i = region->axis[a];
     i = align == 0 ? Interval{0, out[a]}
-                   : Interval{FloorDiv(i.begin, align) * align, std::min(out[a], CeilDiv(i.end, align) * align)};
+                   : Interval{std::max<int64_t>(0, FloorDiv(i.begin - phase, align) * align + phase),
+                              std::min(out[a], CeilDiv(i.end - phase, align) * align + phase)};
   }
 }
 

@@ -61,6 +61,7 @@ struct AxisLink {
   int64_t offset = 0, stride = 1, dilation = 1, kernel = 1, factor = 1;
   double scale = 1;                  // kResize
   float roi_begin = 0, roi_end = 1;  // kResize
+  bool monotone = false;             // kResize: later positions never read earlier ones
 };
 
 struct NodeLinks {
@@ -68,6 +69,8 @@ struct NodeLinks {
   // Output regions of the node are widened to multiples of this along each axis before inputs are asked for; 0: the
   // whole axis, because kernels write all of it (channels of convolutions, axes of norms).
   std::vector<int64_t> align;
+  // Such multiples are counted from here, [0, align). As many entries as align.
+  std::vector<int64_t> phase;
   kernels::ResizeLayer resize;
   kernels::PadMode pad_mode = kernels::PadMode::kConstant;
 };

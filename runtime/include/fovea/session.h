@@ -54,9 +54,13 @@ struct SessionOptions {
   // memory goes out of the caches. 0: bands where they pay; -1: none; more: bands of so many rows wherever they are
   // possible.
   int64_t band_rows = 0;
-  // Bytes that weights, packed weights, arena and tile buffers may take together; 0: no limit. With `tile` all zero,
-  // tiles are chosen to fit. kOverBudget names the smallest budget that would do.
+  // Bytes that weights, packed weights, arena and tile buffers may take together; 0: no limit. What fits is chosen by
+  // predicted time: bands, tiles (with `tile` all zero), weights that are packed when they are used. The bits are the
+  // same. kOverBudget names the smallest budget that would do.
   uint64_t memory_bytes = 0;
+  // > 0: convolutions whose weights take more than this in packed form pack them each time they are used. 0: as the
+  // budget asks. Only for weights that the file stores as float32.
+  uint64_t packed_weight_limit = 0;
   // Run(TensorSource&, TensorSink&) will be used: its buffers are planned, counted in memory_bytes and allocated by
   // Create. Without it that Run works too, but an untiled session allocates whole-image buffers on the first such call.
   bool streaming = false;
@@ -74,9 +78,10 @@ struct PlanReport {
   uint64_t packed_weight_bytes = 0;
   uint64_t arena_bytes = 0;        // intermediate tensors and scratch
   uint64_t tile_buffer_bytes = 0;  // inputs and outputs of one tile when tiled, of the whole image when streaming
+  uint64_t mapped_bytes = 0;       // of the model file: weights of a convolution that packs them when it uses them
   uint64_t provider_bytes = 0;     // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
   uint64_t total_bytes() const {
-    return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + provider_bytes;
+    return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + mapped_bytes + provider_bytes;
   }
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile

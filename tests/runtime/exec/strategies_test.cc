@@ -1,0 +1,160 @@
+// Whatever the strategy - budgets, bands, tiles, weights packed when used - the bits are those of the whole image.
+#include <gtest/gtest.h>
+
+#include <charconv>
+
+#include "runtime/include/fovea/session.h"
+#include "tests/support/random_graph.h"
+#include "tests/support/run_session.h"
+
+namespace fovea {
+namespace {
+
+using test::NetBuilder;
+using test::RunSession;
+using test::Tensors;
+
+// Two levels; enough channels that Winograd kernels are picked on every instruction set.
+NetBuilder WideUNet(uint32_t seed) {
+  NetBuilder net(seed);
+  const kernels::Activation relu{kernels::UnaryFn::kRelu};
+  const int64_t kernel = net.Chance(0.3) ? 5 : 3;
+  int x = net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 2});
+  std::vector<int> skips;
+  for (int level = 0; level < 2; ++level) {
+    x = net.Conv(x, 16 + 16 * level, 3, 1, 1, 1, relu);
+    x = net.Conv(x, 16 + 16 * level, kernel, 1, 1, 1, relu);
+    skips.push_back(x);
+    x = net.Pool(x, kernels::PoolKind::kMax, 2, 2);
+  }
+  x = net.Conv(x, 48, 3, 1, 1, 1, relu);
+  for (int level = 2; level-- > 0;) {
+    if (net.Chance(0.3)) {
+      x = net.ConvTranspose(x, 16, 2, 2);
+    } else {
+      const bool linear = net.Chance(0.5);
+      x = net.Upsample2(x, linear ? kernels::ResizeMode::kLinear : kernels::ResizeMode::kNearest,
+                        linear ? kernels::ResizeCoordinates::kHalfPixel : kernels::ResizeCoordinates::kAsymmetric);
+    }
+    x = net.Concat({skips[static_cast<size_t>(level)], x});
+    x = net.Conv(x, 16, 3, 1, 1, 1, relu);
+  }
+  net.Output(net.Conv(x, 2, 1));
+  return net;
+}
+
+class Strategies : public testing::TestWithParam<uint32_t> {};
+
+// Long axes, where lattices of kernels are counted from phases (plan/phases.h).
+TEST_P(Strategies, LongImagesInBandsAndTiles) {
+  const NetBuilder net = WideUNet(GetParam());
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  std::mt19937 random(GetParam());
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  for (const bool tall : {false, true}) {
+    const int64_t along = 4 * pick(520, 640), across = 4 * pick(4, 8);
+    const std::vector<int64_t> sizes{1, tall ? along : across, tall ? across : along, 2};
+    const Tensors inputs = test::RandomTensors({sizes}, GetParam());
+    for (const std::string& isa : test::IsaNames()) {
+      auto whole = Session::Create(*model, {sizes}, {.isa = isa, .band_rows = -1});
+      ASSERT_TRUE(whole.ok()) << whole.status().message();
+      const Tensors expected = RunSession(*whole, inputs);
+      for (int round = 0; round < 3; ++round) {
+        SessionOptions options{.threads = 2, .isa = isa, .band_rows = round == 1 ? -1 : pick(3, 40)};
+        if (round > 0) options.tile[1] = pick(1, sizes[1]), options.tile[2] = pick(1, sizes[2]);
+        auto session = Session::Create(*model, {sizes}, options);
+        ASSERT_TRUE(session.ok()) << session.status().message();
+        ASSERT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "")
+            << isa << (tall ? " tall " : " wide ") << along << " bands of " << options.band_rows << " tile "
+            << options.tile[1] << "x" << options.tile[2];
+      }
+    }
+  }
+}
+
+TEST_P(Strategies, WeightsPackedWhenUsed) {
+  NetBuilder net(GetParam());
+  const auto dim = [](int axis) { return DimExpr::InputDim(0, axis); };
+  int x = net.Input("byxc", {1, dim(1), dim(2), 3});
+  const int first = x = net.Conv(x, net.Pick(120, 210), 3);
+  x = net.Conv(x, net.Pick(120, 210), net.Chance(0.5) ? 3 : 5, 1, 1, 1, {kernels::UnaryFn::kRelu});
+  x = net.Conv(x, net.channels(first), 3, 1, 1, 1, {}, first);
+  x = net.Conv(x, 130, 1);
+  x = net.ConvTranspose(x, 140, 3, 2);
+  net.Output(net.Conv(x, 4, 1));
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<int64_t> sizes{1, net.Pick(9, 20), net.Pick(9, 20), 3};
+  const Tensors inputs = test::RandomTensors({sizes}, GetParam());
+  for (const std::string& isa : test::IsaNames()) {
+    auto ahead = Session::Create(*model, {sizes}, {.isa = isa});
+    ASSERT_TRUE(ahead.ok()) << ahead.status().message();
+    const Tensors expected = RunSession(*ahead, inputs);
+    for (const uint64_t limit : {uint64_t{1}, uint64_t{200} << 10}) {
+      for (const int64_t rows : {-1, 3}) {
+        auto session = Session::Create(*model, {sizes},
+                                       {.threads = 2, .isa = isa, .band_rows = rows, .packed_weight_limit = limit});
+        ASSERT_TRUE(session.ok()) << session.status().message();
+        EXPECT_LT(session->report().packed_weight_bytes, ahead->report().packed_weight_bytes);
+        EXPECT_GT(session->report().mapped_bytes, 0u);
+        ASSERT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "") << isa << " limit " << limit;
+      }
+    }
+  }
+}
+
+// The number after "at least".
+uint64_t LeastBytes(const std::string& message) {
+  const std::string words = "at least ";
+  const size_t at = message.find(words);
+  uint64_t bytes = 0;
+  if (at != std::string::npos) {
+    std::from_chars(message.data() + at + words.size(), message.data() + message.size(), bytes);
+  }
+  return bytes;
+}
+
+TEST_P(Strategies, BudgetsAreKeptWithTheSameBits) {
+  std::mt19937 random(GetParam());
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  const bool volume = GetParam() % 4 == 3, wide = GetParam() % 4 == 1;
+  std::vector<int64_t> sizes{1, pick(13, 45), pick(40, 120), pick(1, 5)};
+  if (volume) sizes = {1, pick(5, 14), pick(9, 30), pick(9, 30), pick(1, 3)};
+  if (wide) sizes = {1, 4 * pick(12, 40), 4 * pick(12, 40), 2};
+  const NetBuilder net = wide ? WideUNet(GetParam()) : test::RandomNet(GetParam(), sizes, 14, GetParam() % 8 == 0);
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const Tensors inputs = test::RandomTensors({sizes}, GetParam());
+  for (const std::string& isa : test::IsaNames()) {
+    auto free = Session::Create(*model, {sizes}, {.isa = isa});
+    ASSERT_TRUE(free.ok()) << free.status().message();
+    const Tensors expected = RunSession(*free, inputs);
+    SessionOptions options{.threads = static_cast<int>(pick(1, 3)), .isa = isa, .memory_bytes = 1, .streaming = true};
+    const auto refused = Session::Create(*model, {sizes}, options);
+    ASSERT_EQ(refused.status().code(), StatusCode::kOverBudget);
+    const uint64_t least = LeastBytes(refused.status().message());
+    ASSERT_GT(least, 0u) << refused.status().message();
+    options.memory_bytes = 0;
+    auto most = Session::Create(*model, {sizes}, options);
+    ASSERT_TRUE(most.ok()) << most.status().message();
+    const double ratio = static_cast<double>(most->report().total_bytes()) / static_cast<double>(least);
+    for (const double share : {0.0, 0.2, 0.6}) {
+      options.memory_bytes = static_cast<uint64_t>(static_cast<double>(least) * std::max(1.0, std::pow(ratio, share)));
+      auto session = Session::Create(*model, {sizes}, options);
+      ASSERT_TRUE(session.ok()) << session.status().message();
+      EXPECT_LE(session->report().total_bytes(), options.memory_bytes);
+      ASSERT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "")
+          << isa << " budget " << options.memory_bytes << ": " << session->report().strategy;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Random, Strategies, testing::Range(0u, 24u));
+
+}  // namespace
+}  // namespace fovea
