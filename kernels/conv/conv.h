@@ -49,7 +49,7 @@ struct ConvArgs {
   int64_t pad[3] = {0, 0, 0};
   // Position of dst's first element in the whole output image, counted from where the row's lattice begins.
   int64_t dst_origin[3] = {0, 0, 0};
-  const float* packed = nullptr;      // weights and bias as the row's pack left them
+  const float* packed = nullptr;  // weights and bias as the row's pack left them
 };
 
 // weights: [kd][kh][kw][in_channels / groups][out_channels].

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
+#include <vector>
 
 #include "runtime/api/cap.h"
 #include "runtime/api/ports.h"
@@ -34,6 +36,35 @@ Result<double> FmaPeakGflops(const std::string& isa, int threads) {
     best = std::max(best, 1e-9 * work.flops / seconds);
   }
   return best;
+}
+
+Result<MachineSpeed> MeasureSpeed(const std::string& isa, int threads) {
+  MachineSpeed speed;
+  FOVEA_ASSIGN_OR_RETURN(const double peak, FmaPeakGflops(isa, threads));
+  speed.multiply_adds = 0.5e9 * peak / threads;
+  // Copies of memory that no cache holds: read, and written.
+  constexpr size_t kBytes = size_t{128} << 20;
+  std::vector<char> from(kBytes, 1), to(kBytes, 2);
+  struct Work {
+    const char* from;
+    char* to;
+    int64_t tasks;
+  } work{from.data(), to.data(), threads};
+  exec::ThreadPool pool(threads);
+  for (int i = 0; i < 4; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    pool.Run(
+        threads,
+        [](void* context, int64_t task, int) {
+          const Work& w = *static_cast<Work*>(context);
+          const size_t begin = kBytes / static_cast<size_t>(w.tasks) * static_cast<size_t>(task);
+          std::memcpy(w.to + begin, w.from + begin, kBytes / static_cast<size_t>(w.tasks));
+        },
+        &work);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    speed.memory_bytes = std::max(speed.memory_bytes, 2.0 * static_cast<double>(kBytes) / seconds);
+  }
+  return speed;
 }
 
 Result<AccuracyReport> MeasureAccuracy(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,

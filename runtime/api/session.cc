@@ -2,6 +2,7 @@
 
 #include "runtime/api/cap.h"
 #include "runtime/api/ports.h"
+#include "runtime/exec/fast.h"
 #include "runtime/exec/runner.h"
 #include "runtime/exec/tracer.h"
 
@@ -39,6 +40,18 @@ Result<Session> Session::Create(const Model& model, const std::vector<std::vecto
   if (!runner.ok()) return runner.status();
   impl->runner = *std::move(runner);
   return Session(std::move(impl));
+}
+
+Result<PlanReport> Session::Plan(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
+                                 const SessionOptions& options, const MachineSpeed& speed, Goal goal) {
+  if (options.threads < 1) return InvalidArgument("a session needs at least one thread");
+  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
+  const Graph& graph = model.file()->graph();
+  FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
+  FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, {}));
+  FOVEA_ASSIGN_OR_RETURN(const plan::Plan plan, exec::PlanSession(*model.file(), std::move(resolved), options, cap,
+                                                                  options.threads, goal == Goal::kSmallest));
+  return exec::ReportOf(plan, cap, options.threads, speed);
 }
 
 const std::vector<std::vector<int64_t>>& Session::input_dims() const { return impl_->input_dims; }

@@ -137,9 +137,9 @@ void Operator::BindConv(const kernels::ConvTransposeLayer& layer, std::span<cons
     const int64_t pad = node_->pad_begin[static_cast<size_t>(s)];
     args.dst_origin[s] = out.begin(a) - phase_[a];
     // Transposed: position of dst's first element in the result scattered from the view's first element.
-    args.pad[s] = conv_transpose_ != nullptr ? out.begin(a) + pad - in[0].begin(a) * layer.stride[s]
-                                             : WindowPad(in[0], out, a, layer.stride[s], pad) +
-                                                   in[0].begin(a) * (layer.upsample[s] - 1);
+    args.pad[s] = conv_transpose_ != nullptr
+                      ? out.begin(a) + pad - in[0].begin(a) * layer.stride[s]
+                      : WindowPad(in[0], out, a, layer.stride[s], pad) + in[0].begin(a) * (layer.upsample[s] - 1);
   }
   if (conv_transpose_ != nullptr) {
     bound->any = ConvTransposeCall{conv_transpose_, layer, args};

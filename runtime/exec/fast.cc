@@ -2,7 +2,89 @@
 
 #include <algorithm>
 
+#include "runtime/plan/cost.h"
+
 namespace fovea::exec {
+
+Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph resolved, const SessionOptions& options,
+                               kernels::Isa cap, int threads, bool smallest) {
+  plan::PlanOptions plan_options;
+  plan_options.cap = cap;
+  plan_options.exact_order = options.exact_convolution;
+  plan_options.streaming = options.streaming;
+  plan_options.threads = threads;
+  plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
+  plan_options.band_rows = options.band_rows;
+  plan_options.memory_bytes = options.memory_bytes;
+  plan_options.packed_limit = options.packed_weight_limit;
+  plan_options.smallest = smallest;
+  plan_options.in_place = Constants::InPlaceValues(file);
+  plan_options.fixed_bytes = Constants::Bytes(file, resolved, OnlyPacked(resolved));
+  return plan::MakePlan(std::move(resolved), plan_options);
+}
+
+namespace {
+
+// Pixels of the first input that the tile in the middle reads beyond its own, on the side where that is more.
+void FindHalo(const plan::Plan& plan, int64_t (&halo)[3]) {
+  const Graph& graph = *plan.graph.graph;
+  if (!plan.tiled || graph.inputs.empty() || graph.inputs[0].is_shape) return;
+  const plan::TileGrid& grid = plan.grid;
+  std::array<int64_t, 3> middle;
+  for (size_t s = 0; s < 3; ++s) middle[s] = grid.count[s] / 2;
+  plan::TileState state = plan::MakeTileState(plan);
+  plan::LayOutTile(plan, middle, &state);
+  const Port& port = graph.inputs[0];
+  const plan::Dims& dims = plan.graph.dims[static_cast<size_t>(port.value)];
+  for (size_t a = 0; a < std::min(dims.size(), port.axes.size()); ++a) {
+    const size_t s = std::string("zyx").find(port.axes[a]);
+    if (s == std::string::npos || grid.count[s] == 1) continue;
+    const plan::Interval read = state.regions[static_cast<size_t>(port.value)].axis[a];
+    const int64_t begin = middle[s] * grid.tile[s], end = std::min(grid.size[s], begin + grid.tile[s]);
+    halo[s] = std::max<int64_t>(
+        0, std::max(begin * dims[a] / grid.size[s] - read.begin, read.end - end * dims[a] / grid.size[s]));
+  }
+}
+
+}  // namespace
+
+PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed) {
+  PlanReport report;
+  report.weight_bytes = plan.fixed_bytes;
+  report.packed_weight_bytes = plan.packed_weight_bytes;
+  report.arena_bytes = plan.arena_bytes;
+  report.tile_buffer_bytes = plan.tile_buffer_bytes;
+  report.mapped_bytes =
+      plan.total_bytes() - plan.packed_weight_bytes - plan.fixed_bytes - plan.arena_bytes - plan.tile_buffer_bytes;
+  report.tiles = plan.grid.tiles();
+  for (size_t s = 0; s < 3; ++s) report.tile_size[s] = plan.grid.tile[s];
+  FindHalo(plan, report.halo);
+  report.multiply_adds = plan.multiply_adds;
+  report.bands = plan.bands;
+  report.band_rows = plan.band_rows();
+  for (const plan::Group& group : plan.groups) {
+    const plan::Buffer& buffer = plan.buffers[static_cast<size_t>(group.buffer)];
+    if (group.rolling >= 0 && buffer.home == plan::Home::kArena) report.rolling_bytes += buffer.bytes;
+  }
+  for (const Port& port : plan.graph.graph->outputs) {
+    report.output_dims.push_back(plan.graph.dims[static_cast<size_t>(port.value)]);
+  }
+  report.strategy = plan.Strategy();
+  report.isa = kernels::IsaName(cap);
+  report.threads = threads;
+  plan::MachineRates rates = plan::NominalRates(cap);
+  const double scale = speed.multiply_adds > 0 ? rates.multiply_adds / speed.multiply_adds : 1;
+  if (speed.multiply_adds > 0) rates.multiply_adds = speed.multiply_adds;
+  if (speed.memory_bytes > 0) rates.memory_bytes = speed.memory_bytes;
+  const plan::Cost cost = plan::PredictCost(plan, threads, rates);
+  report.seconds = cost.seconds;
+  report.redundant_percent = cost.seconds > 0 ? 100 * cost.redundant / cost.seconds : 0;
+  report.packing_percent = cost.seconds > 0 ? 100 * cost.packing / cost.seconds : 0;
+  for (const plan::Alternative& a : plan.alternatives) {
+    report.alternatives.push_back({a.strategy, a.bytes, a.seconds * scale, a.fits});
+  }
+  return report;
+}
 
 Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph resolved,
                            const SessionOptions& options, kernels::Isa cap) {
@@ -18,18 +100,7 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
                      }};
   }
   const std::vector<uint8_t> only_packed = OnlyPacked(resolved);
-  plan::PlanOptions plan_options;
-  plan_options.cap = cap;
-  plan_options.exact_order = options.exact_convolution;
-  plan_options.streaming = options.streaming;
-  plan_options.threads = threads_;
-  plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
-  plan_options.band_rows = options.band_rows;
-  plan_options.memory_bytes = options.memory_bytes;
-  plan_options.packed_limit = options.packed_weight_limit;
-  plan_options.in_place = Constants::InPlaceValues(*file_);
-  plan_options.fixed_bytes = Constants::Bytes(*file_, resolved, only_packed);
-  FOVEA_ASSIGN_OR_RETURN(plan_, plan::MakePlan(std::move(resolved), plan_options));
+  FOVEA_ASSIGN_OR_RETURN(plan_, PlanSession(*file_, std::move(resolved), options, cap, threads_));
   state_ = plan::MakeTileState(plan_);
   copy_ = kernels::Pick(kernels::CopyKernels(), kernels::CopyLayer{}, cap);
   FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, cap, only_packed));
@@ -78,19 +149,7 @@ Status FastRunner::AllocateTileBuffers() {
 }
 
 void FastRunner::FillReport(kernels::Isa cap) {
-  report.weight_bytes = plan_.fixed_bytes;
-  report.packed_weight_bytes = plan_.packed_weight_bytes;
-  report.arena_bytes = plan_.arena_bytes;
-  report.tile_buffer_bytes = plan_.tile_buffer_bytes;
-  report.mapped_bytes = plan_.mapped_bytes;
-  report.tiles = plan_.grid.tiles();
-  for (size_t s = 0; s < 3; ++s) report.tile_size[s] = plan_.grid.tile[s];
-  report.multiply_adds = plan_.multiply_adds;
-  report.bands = plan_.bands;
-  report.strategy =
-      plan_.tiled ? (plan_.bands > 1 ? "tiles in bands" : "tiles") : (plan_.bands > 1 ? "bands" : "whole image");
-  report.isa = kernels::IsaName(cap);
-  report.threads = threads_;
+  report = ReportOf(plan_, cap, threads_, {});
   report.weight_cache = packed_.cache;
   for (const Operator& op : plan_.operators) {
     const plan::ResolvedNode& node = op.node();

@@ -17,6 +17,12 @@
 
 namespace fovea::exec {
 
+// The plan that a session with these options follows. threads: those that it has.
+Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph graph, const SessionOptions& options,
+                               kernels::Isa cap, int threads, bool smallest = false);
+// speed: zeros for nominal figures.
+PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed);
+
 class FastRunner : public Runner {
  public:
   Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options,

@@ -1,7 +1,17 @@
-// Plan::ToString.
+// Plans in words.
 #include "runtime/plan/plan.h"
 
 namespace fovea::plan {
+
+std::string Plan::Strategy() const {
+  return tiled ? (bands > 1 ? "tiles in bands" : "tiles") : (bands > 1 ? "bands" : "whole image");
+}
+
+int64_t Plan::band_rows() const {
+  int64_t rows = 0;
+  for (const Segment& segment : segments) rows = segment.banded() ? segment.rows : rows;
+  return rows;
+}
 
 std::string Plan::ToString() const {
   std::string text = tiled ? "tiles of " : "whole image ";

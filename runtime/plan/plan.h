@@ -9,6 +9,7 @@
 #ifndef FOVEA_RUNTIME_PLAN_PLAN_H_
 #define FOVEA_RUNTIME_PLAN_PLAN_H_
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ struct PlanOptions {
   bool streaming = false;                // inputs and outputs get buffers even when untiled
   // Of every value: constants that can be read where they lie. Only such weights can be packed when they are used.
   std::vector<uint8_t> in_place;
+  bool smallest = false;      // the plan that needs the fewest bytes, whatever the budget
   uint64_t packed_limit = 0;  // > 0: larger packed weights of one node are packed when they are used
 };
 
@@ -89,6 +91,14 @@ struct PlanWork {
   double moved_bytes = 0;    // by windows that slide
 };
 
+// What was looked at besides, see Strategist.
+struct Alternative {
+  std::string strategy;
+  uint64_t bytes = 0;
+  double seconds = 0;
+  bool fits = false;
+};
+
 struct Plan {
   ResolvedGraph graph;
   std::vector<NodeLinks> links;
@@ -105,6 +115,7 @@ struct Plan {
   double window_slack = 0;
   int64_t bands = 1;  // the most that a segment has
   PlanWork work;
+  std::vector<Alternative> alternatives;
   std::vector<Slot> slots;  // of every value
   std::vector<Group> groups;
   std::vector<Buffer> buffers;
@@ -112,14 +123,17 @@ struct Plan {
   std::vector<uint8_t> direct;         // output port: its buffer is written by the last node, not copied to
   std::vector<int> port_buffers[2];    // buffers of the input and of the output ports
   uint64_t packed_weight_bytes = 0, arena_bytes = 0, tile_buffer_bytes = 0, fixed_bytes = 0;
-  uint64_t mapped_bytes = 0;  // of the model file, that are there at once during a run
+  // Of the model file, that are there at once during a run; while weights are packed ahead.
+  uint64_t mapped_bytes = 0, loading_bytes = 0;
   int64_t multiply_adds = 0;
 
   // Inputs and outputs, or their tiles, lie in tile buffers and not in memory of the caller.
   bool has_tile_buffers() const { return tiled || streaming; }
   uint64_t total_bytes() const {
-    return packed_weight_bytes + arena_bytes + tile_buffer_bytes + fixed_bytes + mapped_bytes;
+    return packed_weight_bytes + fixed_bytes + std::max(loading_bytes, arena_bytes + tile_buffer_bytes + mapped_bytes);
   }
+  std::string Strategy() const;  // as PlanReport::strategy
+  int64_t band_rows() const;     // of the last segment in bands; 0: there is none
   // One line a step: region, buffer, offset, bytes, kernel.
   std::string ToString() const;
 };

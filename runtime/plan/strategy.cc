@@ -13,6 +13,9 @@ constexpr uint64_t kFloat = sizeof(float);
 constexpr uint64_t Align(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 int64_t RoundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+// Pages of the file that packing ahead holds at a time, and at most one convolution's more (exec/packing.cc).
+constexpr uint64_t kLoadBytes = 16 << 20;
+
 // Convolutions whose packed weights are larger than ahead_bytes pack them when they are used, slice_floats at a time.
 struct LeanLevel {
   uint64_t ahead_bytes;
@@ -24,6 +27,7 @@ constexpr int kLeanLevels = static_cast<int>(std::size(kLean));
 constexpr double kSlack[] = {0, 0.5, 1};
 // Narrower strips than the widest that fit which are tried, too.
 constexpr size_t kMoreStrips = 6;
+constexpr size_t kMostAlternatives = 4;
 constexpr double kFewMoved = 2e8;  // bytes a second of the run
 
 // Sizes of the first output along D, H, W, and the lattice of its tiles.
@@ -62,6 +66,8 @@ std::string Bytes(uint64_t bytes) {
 std::vector<std::array<int64_t, 3>> Strips(const TileGrid& grid, const std::array<int64_t, 3>& lattice, bool volume) {
   std::vector<std::array<int64_t, 3>> strips;
   const int64_t least = 32;
+  // Tiles end at times, so that a run that was stopped can go on, and empty parts of a slide can be left out.
+  constexpr int64_t kMostRows = 8192, kRows = 4096;
   for (int64_t parts = 1; parts <= 4096; parts += std::max<int64_t>(1, parts / 6)) {
     std::array<int64_t, 3> tile = grid.size;
     const auto cut = [&](size_t s, int64_t count) {
@@ -72,6 +78,7 @@ std::vector<std::array<int64_t, 3>> Strips(const TileGrid& grid, const std::arra
       cut(2, parts / 2 + 1);
     } else {
       cut(2, parts);
+      if (grid.size[1] > kMostRows) cut(1, CeilDiv(grid.size[1], kRows));
     }
     if (!strips.empty() && tile == strips.back()) continue;
     strips.push_back(tile);
@@ -106,8 +113,9 @@ void Strategist::SetTile(const std::array<int64_t, 3>& tile) {
 void Strategist::SetWeights(int lean) {
   const LeanLevel& level = kLean[lean];
   const uint64_t limit = lean == 0 && options_.packed_limit > 0 ? options_.packed_limit : level.ahead_bytes;
-  plan_.packed_weight_bytes = plan_.mapped_bytes = 0;
+  plan_.packed_weight_bytes = plan_.mapped_bytes = plan_.loading_bytes = 0;
   plan_.packed_ahead.assign(plan_.operators.size(), 0);
+  uint64_t largest = 0;
   for (size_t n = 0; n < plan_.operators.size(); ++n) {
     if (!plan_.packable[n]) continue;
     exec::Operator& op = plan_.operators[n];
@@ -120,12 +128,16 @@ void Strategist::SetWeights(int lean) {
     const bool ahead = bytes <= limit || !readable(1) || !readable(2);
     plan_.packed_ahead[n] = ahead ? 1 : 0;
     op.Slice(ahead ? INT64_MAX : lean == 0 ? static_cast<int64_t>(limit / kFloat) : level.slice_floats);
+    const uint64_t weights = static_cast<uint64_t>(Elements(node.in[1])) * kFloat;
+    largest = std::max(largest, weights);
     if (ahead) {
       plan_.packed_weight_bytes += bytes;
+      plan_.loading_bytes += weights;
     } else {
-      plan_.mapped_bytes = std::max(plan_.mapped_bytes, static_cast<uint64_t>(Elements(node.in[1])) * kFloat);
+      plan_.mapped_bytes = std::max(plan_.mapped_bytes, weights);
     }
   }
+  plan_.loading_bytes = std::min(plan_.loading_bytes, kLoadBytes + largest);
 }
 
 Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
@@ -141,7 +153,20 @@ Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
   }
   laid_out_ = true;
   applied_ = strategy;
-  return {strategy, plan_.total_bytes(), PredictCost(plan_, options_.threads, NominalRates(options_.cap)).seconds};
+  Outcome outcome{strategy, plan_.total_bytes(), 0, plan_.Strategy(), {}};
+  outcome.seconds = PredictCost(plan_, options_.threads, NominalRates(options_.cap)).seconds;
+  outcome.words = outcome.kind;
+  if (plan_.tiled) {
+    const std::array<int64_t, 3>& t = plan_.grid.tile;
+    outcome.words += " of " + (plan_.grid.size[0] > 1 ? std::to_string(t[0]) + "x" : "") + std::to_string(t[1]) + "x" +
+                     std::to_string(t[2]);
+  }
+  if (plan_.bands > 1) outcome.words += ", " + std::to_string(plan_.band_rows()) + " rows a band";
+  if (plan_.packed_ahead != plan_.packable) {
+    outcome.kind += " lean";
+    outcome.words += ", weights packed when used";
+  }
+  return outcome;
 }
 
 bool Strategist::Consider(const Strategy& strategy) {
@@ -258,6 +283,28 @@ Status Strategist::ChooseAsAsked() {
   return OkStatus();
 }
 
+void Strategist::ListAlternatives(const Outcome& chosen) {
+  plan_.alternatives.clear();
+  std::vector<const Outcome*> kinds;
+  const auto keeps = [&](const Outcome& o) { return options_.memory_bytes == 0 || o.bytes <= options_.memory_bytes; };
+  for (const Outcome& outcome : found_) {
+    if (outcome.kind == chosen.kind) continue;
+    const auto same = [&](const Outcome* other) { return other->kind == outcome.kind; };
+    const auto at = std::find_if(kinds.begin(), kinds.end(), same);
+    if (at == kinds.end()) {
+      kinds.push_back(&outcome);
+    } else if (keeps(outcome) != keeps(**at) ? keeps(outcome)
+               : keeps(outcome)              ? outcome.seconds < (*at)->seconds
+                                             : outcome.bytes < (*at)->bytes) {
+      *at = &outcome;
+    }
+  }
+  // A reader wants to know what would be faster, and what comes next.
+  std::stable_sort(kinds.begin(), kinds.end(), [](auto* a, auto* b) { return a->seconds < b->seconds; });
+  if (kinds.size() > kMostAlternatives) kinds.resize(kMostAlternatives);
+  for (const Outcome* o : kinds) plan_.alternatives.push_back({o->words, o->bytes, o->seconds, keeps(*o)});
+}
+
 Status Strategist::TooLittle() {
   Apply(found_[static_cast<size_t>(least_)].strategy);
   planner_.MeasureEveryTile();
@@ -273,13 +320,21 @@ Status Strategist::Choose() {
   const bool asked = options_.tile[0] > 0 || options_.tile[1] > 0 || options_.tile[2] > 0;
   if (asked) {
     FOVEA_RETURN_IF_ERROR(ChooseAsAsked());
-  } else if (!Consider({{0, 0, 0}, options_.band_rows, 0, 0})) {
+  } else if (!Consider({{0, 0, 0}, options_.band_rows, 0, 0}) || options_.smallest) {
     ConsiderBands();
     ConsiderTiles();
+  }
+  if (options_.smallest) {
+    best_ = -1;
+    const Outcome least = Apply(found_[static_cast<size_t>(least_)].strategy);
+    planner_.MeasureEveryTile();
+    ListAlternatives(least);
+    return OkStatus();
   }
   while (best_ >= 0) {
     Outcome& best = found_[static_cast<size_t>(best_)];
     Apply(best.strategy);
+    ListAlternatives(best);
     if (options_.memory_bytes == 0 && !plan_.tiled && plan_.bands == 1) return OkStatus();
     planner_.MeasureEveryTile();
     laid_out_ = false;

@@ -36,6 +36,8 @@ class Strategist {
     Strategy strategy;
     uint64_t bytes = 0;
     double seconds = 0;
+    std::string kind;  // Plan::Strategy(), and "lean" with weights packed when used
+    std::string words;
   };
 
   bool fits() const { return options_.memory_bytes == 0 || plan_.total_bytes() <= options_.memory_bytes; }
@@ -47,6 +49,8 @@ class Strategist {
   void ConsiderBands();
   void ConsiderTiles();
   Status ChooseAsAsked();
+  // For the reader: of each other kind, the fastest that fits, or the smallest.
+  void ListAlternatives(const Outcome& chosen);
   Status TooLittle();
   void SetWeights(int lean);
   void SetTile(const std::array<int64_t, 3>& tile);

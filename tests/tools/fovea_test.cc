@@ -103,7 +103,7 @@ TEST_F(FoveaTest, BudgetIsKeptOrRefused) {
   for (const std::string threads : {"1", "2"}) {
     // The number that a refusal names is the whole process's: exactly it will do, whatever was asked for.
     uint64_t least = 0;
-    for (const uint64_t too_little : {5'000'000u, 20'000'000u}) {
+    for (const uint64_t too_little : {5'000'000u, 12'000'000u}) {
       const ProcessResult r = run(threads, too_little, out, {});
       ExpectError(r, 3, {"in.npy", "needs at least --memory "});
       EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"});

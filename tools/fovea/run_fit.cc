@@ -87,7 +87,7 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
     return OkStatus();
   }
   kept->reset();
-  const uint64_t process = ResidentBytes() + model.info().file_bytes + kSlackBytes, rest = process + buffers;
+  const uint64_t process = ResidentBytes() + kSlackBytes, rest = process + buffers;
   if (budget != 0 && budget <= rest) return TooLittle(model, OkStatus(), options, layout, budget, rest);
   // The planner uses all that it may, so the kept result of a tile is set aside in a second try; should no tiles be
   // small enough for that, none is kept.

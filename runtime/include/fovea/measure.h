@@ -16,6 +16,9 @@ namespace fovea {
 // tries; 0 for the instruction set "reference". isa: as SessionOptions::isa.
 Result<double> FmaPeakGflops(const std::string& isa, int threads);
 
+// Both figures of the machine, in about half a second. Errors: those of isa.
+Result<MachineSpeed> MeasureSpeed(const std::string& isa, int threads);
+
 struct StepAccuracy {
   std::string node, kind, kernel;
   double error = 0;        // largest |picked kernel - reference| over all elements

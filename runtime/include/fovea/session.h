@@ -72,21 +72,45 @@ struct SessionOptions {
   ParallelFor parallel_for = {};  // null function: a pool of the session's own with `threads` threads
 };
 
+// What a machine does at best; decides predicted seconds. 0: nominal figures of a current processor.
+struct MachineSpeed {
+  double multiply_adds = 0;  // a second, float32, one thread, in registers
+  double memory_bytes = 0;   // a second, all threads together, read from or written to memory
+};
+
+// A way to run that was looked at and not taken.
+struct PlanAlternative {
+  std::string strategy;  // as PlanReport::strategy, with its tiles, rows and weights
+  uint64_t total_bytes = 0;
+  double seconds = 0;
+  bool fits = false;  // it keeps to the budget and is slower; otherwise it needs more than the budget
+};
+
 // What a session uses, known after Create and before the first Run.
 struct PlanReport {
   uint64_t weight_bytes = 0;  // constants decoded or kept outside the mapped file
   uint64_t packed_weight_bytes = 0;
   uint64_t arena_bytes = 0;        // intermediate tensors and scratch
   uint64_t tile_buffer_bytes = 0;  // inputs and outputs of one tile when tiled, of the whole image when streaming
-  uint64_t mapped_bytes = 0;       // of the model file: weights of a convolution that packs them when it uses them
-  uint64_t provider_bytes = 0;     // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
+  // Of the model file: weights of a convolution that packs them when it uses them, or what loading takes beyond the
+  // run.
+  uint64_t mapped_bytes = 0;
+  uint64_t provider_bytes = 0;  // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
   uint64_t total_bytes() const {
     return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + mapped_bytes + provider_bytes;
   }
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
   int64_t bands = 1;                 // of a tile, in the part of the network with most of them
-  int64_t multiply_adds = 0;         // of one whole image, recomputed halos not counted
+  int64_t band_rows = 0;             // rows (planes in 3-D) of a band of the last node that runs in bands; 0: none
+  int64_t halo[3] = {0, 0, 0};   // D, H, W: pixels of the first input that a tile in the middle reads beyond it, a side
+  int64_t multiply_adds = 0;     // of one whole image, recomputed halos not counted
+  uint64_t rolling_bytes = 0;    // of the arena: windows of rows that bands move over
+  double seconds = 0;            // predicted for one run
+  double redundant_percent = 0;  // of seconds: computed more than once, in halos
+  double packing_percent = 0;    // of seconds: weights packed when they are used
+  std::vector<PlanAlternative> alternatives;
+  std::vector<std::vector<int64_t>> output_dims;  // stored order
   // "whole image", "bands", "tiles", "tiles in bands" or "whole image through XNNPACK"
   std::string strategy;
   std::string isa;
@@ -144,6 +168,12 @@ class Session {
   static Result<Session> Create(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
                                 const SessionOptions& options = {},
                                 const std::vector<std::vector<double>>& shape_values = {});
+  // What Create would do, without packing or allocating. speed decides `seconds` and nothing else. kSmallest: the plan
+  // that needs the fewest bytes, whatever options.memory_bytes; otherwise the one that Create takes.
+  enum class Goal : uint8_t { kFastest, kSmallest };
+  static Result<PlanReport> Plan(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
+                                 const SessionOptions& options = {}, const MachineSpeed& speed = {},
+                                 Goal goal = Goal::kFastest);
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
