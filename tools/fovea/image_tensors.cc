@@ -27,36 +27,9 @@ Strides StridesOf(const std::string& axes, const TensorRegion& region) {
 
 }  // namespace
 
-formats::Region ImageSource::PlaneRegion(int64_t z, int64_t c) const {
-  formats::Region region;
-  region.t = sample_.t;
-  region.z = layout_->network_3d ? z : sample_.z;
-  region.c = layout_->iterate_channels ? sample_.c : layout_->first_channel + c;
-  return region;
-}
-
-Status ImageSource::Select(const SampleIndex& sample, const NormalizationStep& step) {
+Status ImageSource::Select(int64_t sample) {
   sample_ = sample;
-  normalization_ = {};
-  if (step.kind == NormalizationKind::kNone) return OkStatus();
-  const int64_t planes = layout_->image[0], rows = layout_->image[1], cols = layout_->image[2];
-  NormalizationStatistics statistics(step, planes * layout_->channels * rows * cols);
-  const int64_t band = std::max<int64_t>(1, (int64_t{1} << 18) / cols);
-  std::vector<float> values(static_cast<size_t>(std::min(band, rows) * cols));
-  for (int64_t z = 0; z < planes; ++z) {
-    for (int64_t y = 0; y < rows; y += band) {
-      for (int64_t c = 0; c < layout_->channels; ++c) {
-        formats::Region region = PlaneRegion(z, c);
-        region.y = y;
-        region.height = std::min(band, rows - y);
-        region.width = cols;
-        FOVEA_RETURN_IF_ERROR(formats::ReadAsFloat(*reader_, region, values.data(), 1));
-        statistics.Add({values.data(), static_cast<size_t>(region.height * cols)});
-      }
-    }
-  }
-  normalization_ = statistics.Finish();
-  return OkStatus();
+  return image_->Select(sample);
 }
 
 Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
@@ -80,18 +53,14 @@ Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
              Mirror(s.begin[1] + y + run - layout_->pad_before[1], rows) == first + run)
         ++run;
       for (int64_t c = 0; c < s.size[3]; ++c) {
-        formats::Region part = PlaneRegion(plane, s.begin[3] + c);
-        part.y = first;
-        part.x = col_begin;
-        part.height = run;
-        part.width = col_end - col_begin;
-        block_.resize(static_cast<size_t>(part.height * part.width));
-        FOVEA_RETURN_IF_ERROR(formats::ReadAsFloat(*reader_, part, block_.data(), 1));
+        const SampleRegion part{sample_, s.begin[3] + c, 1, plane, first, col_begin, run, col_end - col_begin};
+        block_.resize(static_cast<size_t>(part.rows * part.cols));
+        FOVEA_RETURN_IF_ERROR(image_->source()->Read(part, block_.data()));
         for (int64_t r = 0; r < run; ++r) {
-          const float* from = block_.data() + r * part.width - col_begin;
+          const float* from = block_.data() + r * part.cols - col_begin;
           float* to = dst + z * s.stride[0] + (y + r) * s.stride[1] + c * s.stride[3];
           for (int64_t x = 0; x < s.size[2]; ++x) {
-            to[x * s.stride[2]] = normalization_(from[Mirror(s.begin[2] + x - layout_->pad_before[2], cols)]);
+            to[x * s.stride[2]] = from[Mirror(s.begin[2] + x - layout_->pad_before[2], cols)];
           }
         }
       }
@@ -102,11 +71,11 @@ Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
 }
 
 Status ImageSource::ReadPlane(int64_t z, int64_t c, std::vector<float>* plane) {
-  formats::Region region = PlaneRegion(z, c);
-  region.height = layout_->image[1];
-  region.width = layout_->image[2];
-  plane->resize(static_cast<size_t>(region.height * region.width));
-  return formats::ReadAsFloat(*reader_, region, plane->data(), 1);
+  const SampleRegion region{sample_, c, 1, z, 0, 0, layout_->image[1], layout_->image[2]};
+  plane->resize(static_cast<size_t>(region.rows * region.cols));
+  SampleReader* const original = image_->original();
+  const bool same = original->shape() == image_->chain().shape();
+  return (same ? original : image_->source())->Read(region, plane->data());
 }
 
 Status ImageSink::Write(int output, const TensorRegion& region, const float* src) {

@@ -6,38 +6,29 @@
 #include <memory>
 #include <vector>
 
-#include "formats/image/image.h"
-#include "runtime/include/fovea/process.h"
 #include "runtime/include/fovea/session.h"
-#include "tools/fovea/layout.h"
+#include "tools/fovea/processed_image.h"
 
 namespace fovea::cli {
 
-// Which image of the series a sample is. c: the channel when channels are iterated, otherwise the first one.
-struct SampleIndex {
-  int64_t t = 0, z = 0, c = 0;
-};
-
 class ImageSource : public TensorSource {
  public:
-  ImageSource(formats::ImageReader* reader, const Layout* layout, const TensorSpec* spec)
-      : reader_(reader), layout_(layout), spec_(spec) {}
+  ImageSource(ProcessedImage* image, const Layout* layout, const TensorSpec* spec)
+      : image_(image), layout_(layout), spec_(spec) {}
 
-  // The sample that the next reads are of. Computes its normalisation (reads it once when the step needs statistics).
-  Status Select(const SampleIndex& sample, const NormalizationStep& step);
+  // The sample that the next reads are of. Makes ready what its steps need, which may read it once or more.
+  Status Select(int64_t sample);
   Status Read(int input, const TensorRegion& region, float* dst) override;
 
-  // Row `y` range of the sample's plane `z` and channel `c` without padding or normalisation, for pictures.
+  // The sample's plane `z` and channel `c` without padding, for pictures: as it is in the file when the steps keep its
+  // size, otherwise after them.
   Status ReadPlane(int64_t z, int64_t c, std::vector<float>* plane);
 
  private:
-  formats::Region PlaneRegion(int64_t z, int64_t c) const;
-
-  formats::ImageReader* reader_;
+  ProcessedImage* image_;
   const Layout* layout_;
   const TensorSpec* spec_;
-  SampleIndex sample_;
-  Normalization normalization_;
+  int64_t sample_ = 0;
   std::vector<float> block_;
 };
 
@@ -45,7 +36,7 @@ class ImageSource : public TensorSource {
 class OutputTarget {
  public:
   virtual ~OutputTarget() = default;
-  // rows x cols of plane z, channel c of the cropped result, tight.
+  // rows x cols of plane z, channel c of the cropped result, tight. All channels of a place come one after another.
   virtual Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) = 0;
 };
 

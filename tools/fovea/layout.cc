@@ -70,9 +70,11 @@ int64_t Mirror(int64_t i, int64_t n) {
   return m < n ? m : period - m;
 }
 
-Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel) {
-  Layout layout;
-  int images = 0;
+namespace {
+
+// The input that takes the image.
+Result<int> FindImageInput(const Model& model) {
+  int images = 0, input = 0;
   for (size_t i = 0; i < model.inputs().size(); ++i) {
     const TensorSpec& spec = model.inputs()[i];
     if (!IsImage(spec)) {
@@ -81,12 +83,31 @@ Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int
           ") is not an image; run this network with fovea tensor, or name its axes with fovea-convert --axes '" +
           spec.name + "=bcyx'");
     }
-    layout.input = static_cast<int>(i);
+    input = static_cast<int>(i);
     ++images;
   }
   if (images != 1) {
     return Unsupported("the network takes " + std::to_string(images) + " images at once; run it with fovea tensor");
   }
+  return input;
+}
+
+}  // namespace
+
+Result<bool> TakesVolumes(const Model& model) {
+  FOVEA_ASSIGN_OR_RETURN(const int input, FindImageInput(model));
+  return AxisOf(model.inputs()[static_cast<size_t>(input)].axes, 'z') >= 0;
+}
+
+Status CheckChannel(const formats::ImageInfo& info, int64_t channel) {
+  if (channel < info.c) return OkStatus();
+  return InvalidArgument("--channel " + std::to_string(channel + 1) + ": the image has " + std::to_string(info.c) +
+                         " channel" + (info.c == 1 ? "" : "s"));
+}
+
+Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel) {
+  Layout layout;
+  FOVEA_ASSIGN_OR_RETURN(layout.input, FindImageInput(model));
   const TensorSpec& spec = model.inputs()[static_cast<size_t>(layout.input)];
   const int z = AxisOf(spec.axes, 'z'), c = AxisOf(spec.axes, 'c'), b = AxisOf(spec.axes, 'b');
   layout.network_3d = z >= 0;
@@ -105,15 +126,12 @@ Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int
     layout.channels = channel >= 0 ? 1 : info.c;
     dims[static_cast<size_t>(c)] = layout.channels;
   }
-  if (channel >= info.c) {
-    return InvalidArgument("--channel " + std::to_string(channel + 1) + ": the image has " + std::to_string(info.c) +
-                           " channel" + (info.c == 1 ? "" : "s"));
-  }
   if (channel >= 0) {
     if (layout.channels != 1) {
       return InvalidArgument("--channel picks one channel, but the network takes " + std::to_string(layout.channels));
     }
     layout.first_channel = channel;
+    layout.one_channel = true;
   } else if (layout.channels == 1) {
     layout.iterate_channels = info.c > 1;
   } else if (layout.channels != info.c) {

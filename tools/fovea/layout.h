@@ -32,6 +32,7 @@ struct Layout {
   bool network_3d = false;        // takes the z stack at once; otherwise z is iterated
   int64_t channels = 1;           // that the network takes
   int64_t first_channel = 0;      // of the image, with --channel
+  bool one_channel = false;       // ... with --channel: only that one
   bool iterate_channels = false;  // a one-channel network on an image of several
   int64_t image[3] = {1, 1, 1};
   int64_t padded[3] = {1, 1, 1};
@@ -42,6 +43,10 @@ struct Layout {
 
   int64_t samples(const formats::ImageInfo& info) const;
 };
+
+// Whether the network's image has a z axis. Fails when it has no image, or several.
+Result<bool> TakesVolumes(const Model& model);
+Status CheckChannel(const formats::ImageInfo& info, int64_t channel);
 
 // channel: -1, or the one that the user chose. Fails with the remedy when image and network do not fit.
 Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel);

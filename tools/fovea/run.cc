@@ -66,10 +66,10 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "are brought to "
             "what the network takes by mirroring and cropped back; calibration and names are kept.");
   std::vector<std::string> free;
-  std::string out, progress, normalize = "none", dtype = "float32", compression = "none", tile, pixel_size;
+  std::string out, progress, dtype = "float32", compression = "none", tile, pixel_size;
   int64_t channel = 0;
-  double threshold = -1e300;
   bool json = false, quiet = false, tiled = false;
+  StepWords steps;
   RunOptions options;
   ExecutionOptions execution;
   args.Text("--output, -o", &out, "OUT", "file (.tif, .ome.tif, .png, .npy) or folder");
@@ -77,14 +77,11 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
              "most that the process may use: 256MB, 1.5GB (default: no limit)");
   execution.Declare(&args);
   args.Text("--tile", &tile, "[D]xHxW", "size of the output tiles (default: chosen to fit the budget)");
-  args.Text("--normalize, -n", &normalize, "STEP",
-            "before the network: none, zero-mean, range, percentile or percentile:LOW,HIGH (default none)");
+  steps.Declare(&args);
   args.Integer("--channel", &channel, 1, 1 << 20, "N", "use only channel N of the image, from 1");
   args.Text("--pixel-size", &pixel_size, "SIZE",
             "bring the image to the pixel size that the network was trained at: match (the model's own) or a length "
             "(0.65um); the result comes back to the image's pixels, or with :model behind it stays at the model's");
-  args.Number("--threshold", &threshold, "T", "write a mask of what is above T (255, else 0)");
-  args.Flag("--labels", &options.labels, "write connected objects above the threshold (default 0.5), numbered from 1");
   args.Text("--overlay", &options.overlay, "FILE.png",
             "also a picture: the first plane in grey, objects outlined in colour");
   args.Text("--dtype", &dtype, "TYPE",
@@ -105,9 +102,11 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
       "example: fovea run nuclei.fov cells.tif -o labels.tif --normalize zero-mean --labels --overlay look.png\n"
       "again:   fovea run --again OUT.json [further options, which override]: a recorded run once more; exit 1 when "
       "the "
-      "result is not the same bits\n\n"
+      "result is not the same bits\n"
+      "steps:   fovea run --steps: all steps for --pre and --post, with definitions\n\n"
       "exit codes: 0 done, 1 some of several files failed, 2 bad input or usage, 3 over the memory budget, 130 "
       "cancelled");
+  if (words.size() == 1 && words[0] == "--steps") return std::fputs(StepPage().c_str(), stdout), kDone;
   bool help = false;
   const Status parsed = args.Parse(words, &help);
   if (!parsed.ok()) return Fail("fovea run", parsed);
@@ -122,9 +121,6 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   auto session = execution.ToSession();
   if (!session.ok()) return Fail("fovea run", session.status());
   options.session = *session;
-  const auto step = ParseNormalization(normalize);
-  if (!step.ok()) return Fail("fovea run", step.status().Prefixed("--normalize"));
-  options.normalization = *step;
   const auto size = ParsePixelSize(pixel_size);
   if (!size.ok()) return Fail("fovea run", size.status().Prefixed("--pixel-size"));
   options.pixel_size = *size;
@@ -138,8 +134,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     if (std::count(tile.begin(), tile.end(), 'x') == 1) options.session.tile[0] = 0;
   }
   options.channel = channel - 1;
-  options.has_threshold = threshold > -1e300;
-  if (options.has_threshold) options.threshold = threshold;
+  if (steps.threshold > StepWords::kNoThreshold) options.threshold = steps.threshold;
   const auto kind = ParseProgress(progress, quiet);
   if (!kind.ok()) return Fail("fovea run", kind.status());
   options.progress = *kind;
@@ -147,6 +142,9 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
 
   const Result<Model> model = Model::Load(free[0]);
   if (!model.ok()) return Fail("fovea run", model.status());
+  const auto processing = ChooseSteps(*model, steps);
+  if (!processing.ok()) return Fail("fovea run", processing.status());
+  options.processing = *processing;
   const auto paths = MatchPaths({free.begin() + 1, free.end()}, out);
   if (!paths.ok()) return Fail("fovea run", paths.status());
   if (!options.overlay.empty() && paths->inputs.size() > 1) {

@@ -4,7 +4,7 @@
 
 #include "tools/cli/program.h"
 #include "tools/fovea/image_tensors.h"
-#include "tools/fovea/layout.h"
+#include "tools/fovea/processed_image.h"
 #include "tools/fovea/run_checkpoints.h"
 #include "tools/fovea/run_outputs.h"
 #include "tools/fovea/run_tiles.h"
@@ -15,18 +15,6 @@ namespace {
 // Images of more pixels that run as one tile are cut into strips, so that an interrupted run loses little.
 constexpr int64_t kLargePixels = int64_t{1} << 26;
 constexpr int64_t kStripRows = 1024;
-
-// Every sample of the image, in the order of its planes: t, z, c.
-std::vector<SampleIndex> Samples(const formats::ImageInfo& info, const Layout& layout) {
-  const int64_t channels = layout.iterate_channels ? info.c : 1, planes = layout.network_3d ? 1 : info.z;
-  std::vector<SampleIndex> samples;
-  for (int64_t t = 0; t < info.t; ++t) {
-    for (int64_t z = 0; z < planes; ++z) {
-      for (int64_t c = 0; c < channels; ++c) samples.push_back({t, z, c});
-    }
-  }
-  return samples;
-}
 
 // Tells how far the rows of the first output have come.
 class CountingSink : public TensorSink {
@@ -59,11 +47,10 @@ class FileRun {
         input_(input),
         output_(output),
         label_type_(label_type),
-        progress_(options.progress, input, options.memory_bytes),
-        outputs_(&model, &options_, &layout_, &rescaling_) {}
+        progress_(options.progress, input, options.memory_bytes) {}
 
   Status Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* report);
-  bool label_overflow() const { return outputs_.label_overflow(); }
+  bool label_overflow() const { return outputs_ != nullptr && outputs_->label_overflow(); }
 
  private:
   Status ReadInterrupted();
@@ -78,11 +65,10 @@ class FileRun {
   Progress progress_;
   std::unique_ptr<formats::ImageReader> reader_;
   Rescaling rescaling_;
-  Layout layout_;
-  RunOutputs outputs_;
+  std::unique_ptr<ProcessedImage> image_;
+  std::unique_ptr<RunOutputs> outputs_;
   std::optional<JournalEntry> interrupted_;
   std::unique_ptr<Checkpoints> checkpoints_;
-  std::vector<SampleIndex> samples_;
   double start_ = Seconds();
 };
 
@@ -104,44 +90,45 @@ Status FileRun::ReadInterrupted() {
 }
 
 Status FileRun::Fit(std::optional<FittedSession>* kept) {
-  const Purpose purpose = {&options_, reader_.get(), output_, label_type_, &rescaling_};
-  FOVEA_RETURN_IF_ERROR(FitSession(model_, purpose, layout_, kept));
+  const Purpose purpose = {&options_, reader_.get(), image_.get(), output_, label_type_, &rescaling_};
+  const Layout& layout = image_->layout();
+  FOVEA_RETURN_IF_ERROR(FitSession(model_, purpose, layout, kept));
   const int64_t* tile = options_.session.tile;
-  const int64_t pixels = layout_.image[0] * layout_.image[1] * layout_.image[2];
+  const int64_t pixels = layout.image[0] * layout.image[1] * layout.image[2];
   if ((*kept)->session.report().tiles > 1 || pixels <= kLargePixels || tile[0] + tile[1] + tile[2] > 0) {
     return OkStatus();
   }
   options_.session.tile[1] = kStripRows;
-  if (FitSession(model_, purpose, layout_, kept).ok()) return OkStatus();
+  if (FitSession(model_, purpose, layout, kept).ok()) return OkStatus();
   options_.session.tile[1] = 0;  // the network looks at the whole image, or strips take more
-  return FitSession(model_, purpose, layout_, kept);
+  return FitSession(model_, purpose, layout, kept);
 }
 
 Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* filter, CountingSink* counted) {
   const int64_t first = interrupted_ ? interrupted_->sample : 0;
   session->SetCancel(Interrupted);
-  for (int64_t s = first; s < static_cast<int64_t>(samples_.size()); ++s) {
-    const SampleIndex& sample = samples_[static_cast<size_t>(s)];
+  for (int64_t s = first; s < image_->samples(); ++s) {
     const int64_t first_tile = interrupted_ && s == first ? interrupted_->tile : 0;
     session->SetProgress([&](int64_t tile, int64_t tiles) { progress_.Tile(s, tile, tiles); });
     if (Interrupted()) return Cancelled("cancelled");
-    FOVEA_RETURN_IF_ERROR(source->Select(sample, options_.normalization));
-    FOVEA_RETURN_IF_ERROR(outputs_.Begin(sample));
+    FOVEA_RETURN_IF_ERROR(source->Select(s));
+    FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
     counted->BeginSample();
     filter->BeginSample(first_tile, [&](const TileInfo& tile) -> Status {
       if (Interrupted()) return Cancelled("cancelled");
-      return outputs_.streams() ? checkpoints_->Reach(s, tile.index, &outputs_) : OkStatus();
+      return outputs_->streams() ? checkpoints_->Reach(s, tile.index, outputs_.get()) : OkStatus();
     });
     FOVEA_RETURN_IF_ERROR(session->Run(*filter, *filter));
-    FOVEA_RETURN_IF_ERROR(outputs_.End(source));
-    FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s + 1, 0, &outputs_));
+    FOVEA_RETURN_IF_ERROR(outputs_->End(source));
+    FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s + 1, 0, outputs_.get()));
   }
   return OkStatus();
 }
 
 void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nlohmann::ordered_json* report) const {
   const PlanReport& plan = fitted.session.report();
-  for (const std::string& note : layout_.notes) (*report)["notes"].push_back(note);
+  const Layout& layout = image_->layout();
+  for (const std::string& note : layout.notes) (*report)["notes"].push_back(note);
   if (!plan.weight_cache.empty()) {
     (*report)["weight_cache"] = plan.weight_cache;
     if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
@@ -149,64 +136,62 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
   (*report)["strategy"] = plan.strategy;
   (*report)["tiles"] = plan.tiles;
   (*report)["tiles_reused"] = filter.reused();
-  (*report)["samples"] = samples_.size();
+  (*report)["samples"] = image_->samples();
   if (interrupted_) (*report)["resumed_from"] = {{"sample", interrupted_->sample}, {"tile", interrupted_->tile}};
   (*report)["threads"] = plan.threads;
   (*report)["isa"] = plan.isa;
-  (*report)["pixels"] = layout_.image[0] * layout_.image[1] * layout_.image[2] * static_cast<int64_t>(samples_.size());
+  (*report)["pixels"] = layout.image[0] * layout.image[1] * layout.image[2] * image_->samples();
+  if (!options_.processing.pre.empty()) (*report)["pre"] = ToString(options_.processing.pre);
+  if (!options_.processing.post.empty()) (*report)["post"] = ToString(options_.processing.post);
+  for (const std::string& line : image_->chain().Decisions()) (*report)["steps"].push_back(line);
   (*report)["seconds"] = Seconds() - start_;
   (*report)["measured_peak_bytes"] = PeakResidentBytes();
-}
-
-bool TakesVolumes(const Model& model) {
-  return std::any_of(model.inputs().begin(), model.inputs().end(),
-                     [](const TensorSpec& spec) { return spec.axes.find('z') != std::string::npos; });
 }
 
 Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* report) {
   FOVEA_ASSIGN_OR_RETURN(reader_, formats::OpenImage(input_));
   const formats::ImageInfo original = reader_->info();
-  FOVEA_ASSIGN_OR_RETURN(rescaling_, PlanRescaling(model_, original, options_.pixel_size, TakesVolumes(model_)));
+  FOVEA_ASSIGN_OR_RETURN(const bool takes_volumes, TakesVolumes(model_));
+  FOVEA_ASSIGN_OR_RETURN(rescaling_, PlanRescaling(model_, original, options_.pixel_size, takes_volumes));
   if (rescaling_.active) reader_ = RescaleImage(std::move(reader_), rescaling_);
-  const formats::ImageInfo& info = reader_->info();
-  FOVEA_ASSIGN_OR_RETURN(layout_, MatchAxes(model_, info, options_.channel));
-  FOVEA_RETURN_IF_ERROR(MatchOutputs(model_, &layout_));
+  FOVEA_ASSIGN_OR_RETURN(image_, ProcessedImage::Make(reader_.get(), model_, options_));
+  Layout& layout = image_->layout();
+  FOVEA_RETURN_IF_ERROR(MatchOutputs(model_, &layout));
   FOVEA_RETURN_IF_ERROR(ReadInterrupted());
   FOVEA_RETURN_IF_ERROR(Fit(kept));
   FittedSession& fitted = **kept;
   (*report)["input"] = input_;
   (*report)["predicted_peak_bytes"] = fitted.predicted_peak_bytes;
-  samples_ = Samples(info, layout_);
-  const OutputLayout& out = layout_.outputs[0];
+  const OutputLayout& out = layout.outputs[0];
   const int64_t sample_pixels = out.axes[0].size * out.axes[1].size * out.axes[2].size * out.channels;
-  progress_.Begin(fitted.session.report().strategy, fitted.predicted_peak_bytes, static_cast<int64_t>(samples_.size()),
-                  sample_pixels);
+  progress_.Begin(fitted.session.report().strategy, fitted.predicted_peak_bytes, image_->samples(), sample_pixels);
   checkpoints_->SetPlan(fitted.session.report(), label_type_);
   if (interrupted_ && interrupted_->identity.value("isa", "") != fitted.session.report().isa) {
     return InvalidArgument(output_ + ": the interrupted run can't be gone on with: its arithmetic was " +
                            interrupted_->identity.value("isa", "?") + ", here it is " + fitted.session.report().isa +
                            "; run without --resume to begin anew");
   }
+  outputs_ = std::make_unique<RunOutputs>(&model_, &options_, image_.get(), &rescaling_);
   FOVEA_RETURN_IF_ERROR(
-      outputs_.Open(input_, output_, info, original, label_type_, interrupted_ ? &*interrupted_ : nullptr));
+      outputs_->Open(input_, output_, original, label_type_, interrupted_ ? &*interrupted_ : nullptr));
   if (interrupted_) {
-    checkpoints_->Continue(*interrupted_, &outputs_);
+    checkpoints_->Continue(*interrupted_, outputs_.get());
     progress_.AlreadyDone(interrupted_->sample * sample_pixels +
                           interrupted_->tile * sample_pixels / fitted.session.report().tiles);
   } else {
     RemoveJournal(output_);  // of another run, whose file was just overwritten
   }
-  const TensorSpec& spec = model_.inputs()[static_cast<size_t>(layout_.input)];
-  ImageSource source(reader_.get(), &layout_, &spec);
-  ImageSink sink(&model_, &layout_, outputs_.targets());
+  const TensorSpec& spec = model_.inputs()[static_cast<size_t>(layout.input)];
+  ImageSource source(image_.get(), &layout, &spec);
+  ImageSink sink(&model_, &layout, outputs_->targets());
   CountingSink counted(&sink, &progress_);
   TileFilter filter(&source, &counted, spec.axes, fitted.reuse_tiles);
   Status ran = RunSamples(&fitted.session, &source, &filter, &counted);
   fitted.session.SetCancel(nullptr);
   fitted.session.SetProgress(nullptr);
   progress_.End();
-  if (ran.ok()) ran = outputs_.Finish(report);
-  if (!ran.ok()) return checkpoints_->Failed(ran, &outputs_);
+  if (ran.ok()) ran = outputs_->Finish(report);
+  if (!ran.ok()) return checkpoints_->Failed(ran, outputs_.get());
   RemoveJournal(output_);
   Report(fitted, filter, report);
   if (!rescaling_.told.empty()) (*report)["notes"].push_back(rescaling_.told);

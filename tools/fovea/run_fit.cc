@@ -12,21 +12,23 @@ namespace {
 // What the process needs besides what is counted one by one: stacks, the C++ heap's own, small allocations.
 constexpr uint64_t kSlackBytes = 4u << 20;
 
-// Bytes of image buffers beside the session: readers, writers, statistics, labels, picture.
-uint64_t BufferBytes(const Purpose& purpose, const Layout& layout) {
+// Bytes of image buffers beside the session: reader, writers, what the steps hold, picture.
+Result<uint64_t> BufferBytes(const Model& model, const Purpose& purpose, const Layout& layout) {
   constexpr int64_t kBandRows = 64;
   const RunOptions& options = *purpose.options;
-  const formats::ImageInfo& in = purpose.reader->info();
   int64_t bytes = purpose.reader->WorkingBytes(kBandRows);
-  const int64_t sample = layout.image[0] * layout.image[1] * layout.image[2] * layout.channels;
-  bytes += NormalizationStatistics::WorkingBytes(options.normalization, sample);
+  bytes += purpose.image->chain().WorkingBytes();
   bytes += 2 * (int64_t{1} << 20);  // blocks of ImageSource and ImageSink
-  formats::WriteOptions write = options.write;
-  write.dtype = FileType(options, purpose.label_type);
   for (const OutputLayout& out : layout.outputs) {
-    const int64_t plane = out.axes[1].size * out.axes[2].size;
-    if (options.labels) bytes += LabelPlanes(layout, out) * out.channels * plane * 4 + plane * 12;
-    const auto writer = formats::WriterBytes(purpose.output, OutputInfo(in, layout, out, ResultKind::kValues), write);
+    FOVEA_ASSIGN_OR_RETURN(StepChain chain, purpose.image->OutputChain(model, options, out));
+    if (!chain.is_pointwise()) chain.HoldSource();
+    if (!chain.empty()) bytes += int64_t{1} << 20;  // a block on its way to the file
+    bytes += chain.WorkingBytes();
+    formats::WriteOptions write = options.write;
+    write.dtype = FileType(options, chain.kind(), purpose.label_type);
+    const formats::ImageInfo info = InfoAfterSteps(OutputInfo(purpose.image->info(), layout, out, ResultKind::kValues),
+                                                   ShapeOfOutput(layout, out), chain);
+    const auto writer = formats::WriterBytes(purpose.output, info, write);
     if (writer.ok()) bytes += *writer;  // what can't be written is refused when it is opened
     if (purpose.rescaling->active && purpose.rescaling->back) bytes += BackBytes(*purpose.rescaling);
   }
@@ -71,7 +73,8 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
 
 Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
                   std::optional<FittedSession>* kept) {
-  const uint64_t budget = purpose.options->memory_bytes, buffers = BufferBytes(purpose, layout);
+  const uint64_t budget = purpose.options->memory_bytes;
+  FOVEA_ASSIGN_OR_RETURN(const uint64_t buffers, BufferBytes(model, purpose, layout));
   SessionOptions options = purpose.options->session;
   options.streaming = true;
   const std::array<int64_t, 3> tile = {options.tile[0], options.tile[1], options.tile[2]};

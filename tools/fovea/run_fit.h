@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "tools/fovea/layout.h"
+#include "tools/fovea/processed_image.h"
 #include "tools/fovea/run_options.h"
 
 namespace fovea::cli {
@@ -15,8 +15,9 @@ namespace fovea::cli {
 struct Purpose {
   const RunOptions* options;
   const formats::ImageReader* reader;
+  ProcessedImage* image;
   std::string output;
-  DType label_type;  // of the file, with options->labels
+  DType label_type;  // of files of labels
   const Rescaling* rescaling;
 };
 

@@ -6,11 +6,11 @@
 #include <string>
 
 #include "formats/image/image.h"
-#include "runtime/include/fovea/process.h"
 #include "runtime/include/fovea/session.h"
 #include "tools/fovea/record.h"
 #include "tools/fovea/rescale.h"
 #include "tools/fovea/run_progress.h"
+#include "tools/fovea/steps.h"
 
 namespace fovea::cli {
 
@@ -24,10 +24,9 @@ struct RecordOptions {
 struct RunOptions {
   SessionOptions session;
   uint64_t memory_bytes = 0;  // of the whole process; 0: no limit
-  NormalizationStep normalization;
   int64_t channel = -1;
-  double threshold = 0.5;
-  bool has_threshold = false, labels = false;
+  Processing processing;
+  double threshold = 0.5;  // of the overlay's outlines
   PixelSizeChoice pixel_size;
   std::string overlay;  // path of a PNG, or empty
   formats::WriteOptions write;

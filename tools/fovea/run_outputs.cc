@@ -23,20 +23,29 @@ std::string SiblingPath(const std::string& path, const std::string& name) {
 
 }  // namespace
 
-int64_t LabelPlanes(const Layout& layout, const OutputLayout& out) { return layout.network_3d ? out.axes[0].size : 1; }
-
-DType FileType(const RunOptions& options, DType label_type) {
-  return options.labels ? label_type : options.has_threshold ? DType::kUInt8 : options.write.dtype;
+DType FileType(const RunOptions& options, PixelKind kind, DType label_type) {
+  switch (kind) {
+    case PixelKind::kLabels:
+    case PixelKind::kVolumeLabels: return label_type;
+    case PixelKind::kMask: return DType::kUInt8;
+    case PixelKind::kValues: break;
+  }
+  return options.write.dtype;
 }
 
-ResultKind KindOfResult(const RunOptions& options, const TensorSpec& spec) {
-  if (options.labels) return ResultKind::kLabels;
-  if (options.has_threshold) return ResultKind::kMask;
-  return spec.is_probability && IsFloat(options.write.dtype) ? ResultKind::kProbability : ResultKind::kValues;
+ResultKind KindOfResult(const RunOptions& options, const StepChain& chain, const TensorSpec& spec) {
+  switch (chain.kind()) {
+    case PixelKind::kLabels:
+    case PixelKind::kVolumeLabels: return ResultKind::kLabels;
+    case PixelKind::kMask: return ResultKind::kMask;
+    case PixelKind::kValues: break;
+  }
+  const bool is_probability = spec.is_probability && chain.empty() && IsFloat(options.write.dtype);
+  return is_probability ? ResultKind::kProbability : ResultKind::kValues;
 }
 
-Status RunOutputs::Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
-                        const formats::ImageInfo& original, DType label_type, const JournalEntry* journal) {
+Status RunOutputs::Open(const std::string& input, const std::string& output, const formats::ImageInfo& original,
+                        DType label_type, const JournalEntry* journal) {
   if (journal != nullptr && journal->states.size() != layout_.outputs.size()) {
     return CorruptFile(JournalPath(output) + ": is of a run with other outputs; run without --resume to begin anew");
   }
@@ -48,7 +57,7 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
     if (std::filesystem::equivalent(path, input, error)) {
       return InvalidArgument(path + ": is the input itself; choose another name");
     }
-    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, in, original, path, label_type,
+    FOVEA_ASSIGN_OR_RETURN(File file, OpenFile(out, original, path, label_type,
                                                journal != nullptr ? journal->states[i] : std::vector<uint8_t>()));
     targets_.push_back(file.target.get());
     files_.push_back(std::move(file));
@@ -59,43 +68,50 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
   }
   if (journal == nullptr) return OkStatus();
   if (tee_ != nullptr && journal->sample > 0) tee_->Stop();  // that run drew it
-  if (auto* labels = dynamic_cast<LabelTarget*>(files_[0].target.get())) labels->AddObjects(journal->objects);
+  const auto labels = std::find_if(files_.begin(), files_.end(), HasLabels);
+  if (labels != files_.end()) labels->steps->AddObjects(journal->objects);
   return OkStatus();
 }
 
-Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const formats::ImageInfo& in,
-                                              const formats::ImageInfo& original, const std::string& path,
-                                              DType label_type, const std::vector<uint8_t>& state) const {
+Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const formats::ImageInfo& original,
+                                              const std::string& path, DType label_type,
+                                              const std::vector<uint8_t>& state) const {
+  FOVEA_ASSIGN_OR_RETURN(StepChain chain, image_.OutputChain(model_, options_, out));
+  const SampleShape shape = ShapeOfOutput(layout_, out);
+  const bool back = rescaling_.active && rescaling_.back;
+  if (back && (MovesPixels(image_.chain()) || MovesPixels(chain))) {
+    return InvalidArgument(
+        "--pixel-size can't bring the result back to the image's pixels after steps that crop, resize or transpose; "
+        "say --pixel-size match:model");
+  }
   formats::WriteOptions write = options_.write;
-  write.dtype = FileType(options_, label_type);
-  const ResultKind kind = KindOfResult(options_, model_.outputs()[static_cast<size_t>(out.port)]);
-  const formats::ImageInfo info = OutputInfo(in, layout_, out, kind);
+  write.dtype = FileType(options_, chain.kind(), label_type);
+  const ResultKind kind = KindOfResult(options_, chain, model_.outputs()[static_cast<size_t>(out.port)]);
+  const formats::ImageInfo info = InfoAfterSteps(OutputInfo(image_.info(), layout_, out, kind), shape, chain);
   const bool numbers = kind == ResultKind::kMask || kind == ResultKind::kLabels;
   write.pyramid_nearest = numbers;  // classes have no mean
   write.resumable = true;
   write.resume_state = state;
   FOVEA_ASSIGN_OR_RETURN(std::unique_ptr<formats::ImageWriter> writer,
-                         rescaling_.active && rescaling_.back
-                             ? CreateImageBack(path, info, write, rescaling_, numbers, original)
-                             : formats::CreateImage(path, info, write));
+                         back ? CreateImageBack(path, info, write, rescaling_, numbers, original)
+                              : formats::CreateImage(path, info, write));
   File file;
   file.path = path;
-  const auto threshold = static_cast<float>(options_.threshold);
-  if (options_.labels) {
-    const int64_t max_label = label_type == DType::kUInt16 ? 65535 : int64_t{1} << 24;
-    file.target = std::make_unique<LabelTarget>(std::move(writer), threshold, max_label, LabelPlanes(layout_, out),
-                                                out.channels, out.axes[1].size, out.axes[2].size);
-  } else if (options_.has_threshold) {
-    file.target = std::make_unique<MaskTarget>(std::move(writer), threshold);
-  } else {
+  file.channels = chain.shape().channels;
+  if (chain.empty()) {
     file.target = std::make_unique<ValueTarget>(std::move(writer));
+    return file;
   }
+  const int64_t max_label = label_type == DType::kUInt16 ? 65535 : int64_t{1} << 24;
+  auto target = std::make_unique<StepTarget>(std::move(writer), std::move(chain), shape, max_label);
+  file.steps = target.get();
+  file.target = std::move(target);
   return file;
 }
 
 Status RunOutputs::Begin(const SampleIndex& sample) {
   for (size_t i = 0; i < files_.size(); ++i) {
-    FOVEA_RETURN_IF_ERROR(files_[i].target->Begin({sample.t, sample.z, sample.c * layout_.outputs[i].channels}));
+    FOVEA_RETURN_IF_ERROR(files_[i].target->Begin({sample.t, sample.z, sample.c * files_[i].channels}));
   }
   return OkStatus();
 }
@@ -104,8 +120,7 @@ Status RunOutputs::End(ImageSource* source) {
   for (const File& file : files_) {
     const Status ended = file.target->End();
     if (ended.ok()) continue;
-    const auto* labels = dynamic_cast<LabelTarget*>(file.target.get());
-    label_overflow_ = labels != nullptr && labels->overflowed();
+    label_overflow_ = file.steps != nullptr && file.steps->overflowed();
     return ended.Prefixed(file.path);
   }
   if (tee_ == nullptr || tee_->stopped()) return OkStatus();
@@ -147,11 +162,11 @@ void RunOutputs::KeepUnfinished(bool keep) {
   for (const File& file : files_) file.target->KeepUnfinished(keep);
 }
 
+bool RunOutputs::HasLabels(const File& file) { return file.steps != nullptr && file.steps->has_labels(); }
+
 int64_t RunOutputs::objects() const {
   int64_t objects = 0;
-  for (const File& file : files_) {
-    if (const auto* labels = dynamic_cast<LabelTarget*>(file.target.get())) objects += labels->objects();
-  }
+  for (const File& file : files_) objects += HasLabels(file) ? file.steps->objects() : 0;
   return objects;
 }
 
@@ -159,8 +174,10 @@ Status RunOutputs::Finish(nlohmann::ordered_json* report) {
   for (const File& file : files_) {
     FOVEA_RETURN_IF_ERROR(file.target->Finish());
     (*report)["outputs"].push_back(file.path);
+    if (file.steps == nullptr) continue;
+    for (const std::string& line : file.steps->Decisions()) (*report)["steps"].push_back(line);
   }
-  if (options_.labels) (*report)["objects"] = objects();
+  if (std::any_of(files_.begin(), files_.end(), HasLabels)) (*report)["objects"] = objects();
   if (!options_.overlay.empty()) (*report)["overlay"] = options_.overlay;
   return OkStatus();
 }

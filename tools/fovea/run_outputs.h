@@ -13,23 +13,21 @@
 
 namespace fovea::cli {
 
-// Element type of the files. label_type: with options.labels.
-DType FileType(const RunOptions& options, DType label_type);
-ResultKind KindOfResult(const RunOptions& options, const TensorSpec& spec);
-// Planes that are labelled together.
-int64_t LabelPlanes(const Layout& layout, const OutputLayout& out);
+// Element type of a file whose numbers are of this kind; label_type: of labels.
+DType FileType(const RunOptions& options, PixelKind kind, DType label_type);
+// How a file of these is to be shown.
+ResultKind KindOfResult(const RunOptions& options, const StepChain& chain, const TensorSpec& spec);
 
 class RunOutputs {
  public:
   // All are kept by reference.
-  RunOutputs(const Model* model, const RunOptions* options, const Layout* layout, const Rescaling* rescaling)
-      : model_(*model), options_(*options), layout_(*layout), rescaling_(*rescaling) {}
+  RunOutputs(const Model* model, const RunOptions* options, ProcessedImage* image, const Rescaling* rescaling)
+      : model_(*model), options_(*options), image_(*image), layout_(image->layout()), rescaling_(*rescaling) {}
 
-  // Opens `output` and siblings for further outputs ("out_NAME.tif"). Refuses a name that is `input` itself. in: the
-  // image as the network sees it, original: as it is in the file. journal: of the interrupted run that is gone on with,
-  // or null.
-  Status Open(const std::string& input, const std::string& output, const formats::ImageInfo& in,
-              const formats::ImageInfo& original, DType label_type, const JournalEntry* journal);
+  // Opens `output` and siblings for further outputs ("out_NAME.tif"). Refuses a name that is `input` itself. original:
+  // the image as it is in the file, without rescaling. journal: of the interrupted run that is gone on with, or null.
+  Status Open(const std::string& input, const std::string& output, const formats::ImageInfo& original, DType label_type,
+              const JournalEntry* journal);
   // Where the sink writes: one an entry of layout->outputs.
   std::vector<OutputTarget*> targets() const { return targets_; }
 
@@ -52,15 +50,19 @@ class RunOutputs {
   struct File {
     std::string path;
     std::unique_ptr<FileTarget> target;
+    StepTarget* steps = nullptr;  // the target, when there are steps after the network
+    int64_t channels = 1;         // of the file, of one sample
   };
 
-  Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& in, const formats::ImageInfo& original,
-                        const std::string& path, DType label_type, const std::vector<uint8_t>& state) const;
+  Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& original, const std::string& path,
+                        DType label_type, const std::vector<uint8_t>& state) const;
+  static bool HasLabels(const File& file);
   int64_t objects() const;
   Status WriteOverlay(const std::vector<float>& values, ImageSource* source) const;
 
   const Model& model_;
   const RunOptions& options_;
+  ProcessedImage& image_;
   const Layout& layout_;
   const Rescaling& rescaling_;
   std::vector<File> files_;

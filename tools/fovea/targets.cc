@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "formats/image/lut.h"
-#include "formats/image/overlay.h"
 
 namespace fovea::cli {
 
@@ -29,54 +28,102 @@ Status ValueTarget::Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t ro
   return WriteRegion(z, c, y, x, rows, cols, values);
 }
 
-Status MaskTarget::Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) {
-  block_.resize(static_cast<size_t>(rows * cols));
-  for (size_t i = 0; i < block_.size(); ++i) block_[i] = values[i] > threshold_ ? 255.0f : 0.0f;
-  return WriteRegion(z, c, y, x, rows, cols, block_.data());
-}
-
-LabelTarget::LabelTarget(std::unique_ptr<formats::ImageWriter> writer, float threshold, int64_t max_label,
-                         int64_t planes, int64_t channels, int64_t rows, int64_t cols)
+StepTarget::StepTarget(std::unique_ptr<formats::ImageWriter> writer, StepChain chain, const SampleShape& shape,
+                       int64_t max_label)
     : FileTarget(std::move(writer)),
-      threshold_(threshold),
-      max_label_(max_label),
-      channels_(channels),
-      rows_(rows),
-      cols_(cols),
-      values_(static_cast<size_t>(planes * channels * rows * cols)) {}
-
-Status LabelTarget::Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) {
-  float* plane = values_.data() + (z * channels_ + c) * rows_ * cols_;
-  for (int64_t r = 0; r < rows; ++r) {
-    std::copy(values + r * cols, values + (r + 1) * cols, plane + (y + r) * cols_ + x);
+      chain_(std::move(chain)),
+      shape_(shape),
+      streams_(chain_.is_pointwise()),
+      block_(std::make_unique<Block>()),
+      max_label_(max_label) {
+  if (streams_) {
+    chain_.Connect(block_.get());
+  } else {
+    chain_.HoldSource();
   }
+}
+
+Status StepTarget::Block::Read(const SampleRegion& wanted, float* dst) {
+  // Steps that stream ask for the place itself.
+  const int64_t pixels = region.rows * region.cols;
+  std::copy_n(values.data() + wanted.channel * pixels, wanted.channels * pixels, dst);
   return OkStatus();
 }
 
-Status LabelTarget::End() {
-  const int64_t plane_pixels = rows_ * cols_;
-  const int64_t planes = static_cast<int64_t>(values_.size()) / (plane_pixels * channels_);
-  std::vector<int32_t> labels(static_cast<size_t>(plane_pixels));
-  for (int64_t z = 0; z < planes; ++z) {
-    for (int64_t c = 0; c < channels_; ++c) {
-      float* plane = values_.data() + (z * channels_ + c) * plane_pixels;
-      FOVEA_ASSIGN_OR_RETURN(const int32_t count, formats::LabelMask(plane, rows_, cols_, threshold_,
-                                                                     formats::Connectivity::kFour, labels.data()));
-      objects_ += count;
-      most_objects_ = std::max<int64_t>(most_objects_, count);
-      if (count > max_label_) {
-        overflowed_ = true;
-        return Unsupported(std::to_string(count) + " objects do not fit the type of the label image");
-      }
-      // Numbers up to 2^24 are exact in float; a plane with more objects has more pixels than any buffer here.
-      for (int64_t i = 0; i < plane_pixels; ++i) plane[i] = static_cast<float>(labels[static_cast<size_t>(i)]);
-      FOVEA_RETURN_IF_ERROR(WriteRegion(z, c, 0, 0, rows_, cols_, plane));
+Status StepTarget::Begin(const PlaneOffset& offset) {
+  FOVEA_RETURN_IF_ERROR(FileTarget::Begin(offset));
+  return streams_ ? chain_.Prepare(0) : OkStatus();
+}
+
+Status StepTarget::Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) {
+  if (!streams_) {
+    float* const plane = chain_.held_pixels() + (c * shape_.planes + z) * shape_.rows * shape_.cols;
+    for (int64_t r = 0; r < rows; ++r) {
+      std::copy_n(values + r * cols, cols, plane + (y + r) * shape_.cols + x);
     }
+    return OkStatus();
+  }
+  const int64_t pixels = rows * cols;
+  if (c == 0) block_->region = {0, 0, shape_.channels, z, y, x, rows, cols};
+  block_->values.resize(static_cast<size_t>(shape_.channels * pixels));
+  std::copy_n(values, pixels, block_->values.data() + c * pixels);
+  return c == shape_.channels - 1 ? WriteStreamed() : OkStatus();
+}
+
+Status StepTarget::WriteStreamed() {
+  SampleRegion region = block_->region;
+  region.channels = chain_.shape().channels;
+  const int64_t pixels = region.rows * region.cols;
+  result_.resize(static_cast<size_t>(region.channels * pixels));
+  FOVEA_RETURN_IF_ERROR(chain_.result()->Read(region, result_.data()));
+  for (int64_t c = 0; c < region.channels; ++c) {
+    FOVEA_RETURN_IF_ERROR(
+        WriteRegion(region.plane, c, region.y, region.x, region.rows, region.cols, result_.data() + c * pixels));
   }
   return OkStatus();
 }
 
-Status LabelTarget::Finish() {
+Status StepTarget::Count(const float* values, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    if (!(values[i] >= 1)) continue;
+    const auto label = static_cast<size_t>(values[i]);
+    if (label >= seen_.size()) seen_.resize(label + 1);
+    seen_[label] = true;
+  }
+  if (static_cast<int64_t>(seen_.size()) - 1 <= max_label_) return OkStatus();
+  overflowed_ = true;
+  return Unsupported(std::to_string(seen_.size() - 1) + " objects do not fit the type of the label image");
+}
+
+void StepTarget::EndOfPiece() {
+  objects_ += std::count(seen_.begin(), seen_.end(), true);
+  most_objects_ = std::max(most_objects_, static_cast<int64_t>(seen_.size()) - 1);
+  seen_.clear();
+}
+
+Status StepTarget::End() {
+  if (streams_) return OkStatus();
+  FOVEA_RETURN_IF_ERROR(chain_.Prepare(0));
+  const SampleShape& out = chain_.shape();
+  const int64_t band = std::max<int64_t>(1, (int64_t{1} << 18) / out.cols);
+  for (int64_t c = 0; c < out.channels; ++c) {
+    for (int64_t z = 0; z < out.planes; ++z) {
+      for (int64_t y = 0; y < out.rows; y += band) {
+        const int64_t rows = std::min(band, out.rows - y);
+        result_.resize(static_cast<size_t>(rows * out.cols));
+        FOVEA_RETURN_IF_ERROR(chain_.result()->Read({0, c, 1, z, y, 0, rows, out.cols}, result_.data()));
+        if (has_labels()) FOVEA_RETURN_IF_ERROR(Count(result_.data(), rows * out.cols));
+        FOVEA_RETURN_IF_ERROR(WriteRegion(z, c, y, 0, rows, out.cols, result_.data()));
+      }
+      if (chain_.kind() == PixelKind::kLabels) EndOfPiece();
+    }
+    if (chain_.kind() == PixelKind::kVolumeLabels) EndOfPiece();
+  }
+  return OkStatus();
+}
+
+Status StepTarget::Finish() {
+  if (!has_labels()) return writer_->Finish();
   const size_t ranges = writer_->info().c > 1 ? static_cast<size_t>(writer_->info().c) : 1;
   writer_->SetDisplay(std::vector<formats::DisplayRange>(ranges, formats::LabelRange(most_objects_)),
                       writer_->info().luts);

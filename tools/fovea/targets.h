@@ -1,10 +1,11 @@
-// What becomes of an output's values: written as they are, as a mask, or as labels of connected components.
+// What becomes of an output's values: written as they are, or after the steps that follow the network.
 #ifndef FOVEA_TOOLS_FOVEA_TARGETS_H_
 #define FOVEA_TOOLS_FOVEA_TARGETS_H_
 
 #include <memory>
 #include <vector>
 
+#include "runtime/include/fovea/process.h"
 #include "tools/fovea/image_tensors.h"
 
 namespace fovea::cli {
@@ -41,40 +42,48 @@ class ValueTarget : public FileTarget {
   Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
 };
 
-// 255 where the value is above the threshold, 0 elsewhere.
-class MaskTarget : public FileTarget {
+// What the steps after the network make of the values. Steps that need no more than a pixel's channels are carried out
+// as tiles come; others hold the sample until it is complete.
+class StepTarget : public FileTarget {
  public:
-  MaskTarget(std::unique_ptr<formats::ImageWriter> writer, float threshold)
-      : FileTarget(std::move(writer)), threshold_(threshold) {}
-  bool streams() const override { return true; }
-  Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
-
- private:
-  float threshold_;
-  std::vector<float> block_;
-};
-
-// Connected components (4 neighbours: objects parted by a one-pixel line stay apart) of what is above the threshold,
-// numbered from 1, plane by plane. Holds the sample.
-class LabelTarget : public FileTarget {
- public:
-  // max_label: kUnsupported when a plane has more objects, since a file's type could not hold their numbers.
-  LabelTarget(std::unique_ptr<formats::ImageWriter> writer, float threshold, int64_t max_label, int64_t planes,
-              int64_t channels, int64_t rows, int64_t cols);
+  // max_label: kUnsupported when a label is larger, since the file's type could not hold it.
+  StepTarget(std::unique_ptr<formats::ImageWriter> writer, StepChain chain, const SampleShape& shape,
+             int64_t max_label);
+  bool streams() const override { return streams_; }
+  Status Begin(const PlaneOffset& offset) override;
   Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
   Status End() override;
   Status Finish() override;
 
   bool overflowed() const { return overflowed_; }
-  int64_t objects() const { return objects_; }  // in all planes so far
+  bool has_labels() const { return chain_.kind() == PixelKind::kLabels || chain_.kind() == PixelKind::kVolumeLabels; }
+  int64_t objects() const { return objects_; }  // in all planes (volumes) so far
   void AddObjects(int64_t count) { objects_ += count; }
+  std::vector<std::string> Decisions() const { return chain_.Decisions(); }
 
  private:
-  float threshold_;
-  int64_t max_label_, channels_, rows_, cols_;
+  // The channels of one place, as the chain's source.
+  class Block : public SampleSource {
+   public:
+    Status Read(const SampleRegion& region, float* dst) override;
+    SampleRegion region;
+    std::vector<float> values;
+  };
+
+  Status WriteStreamed();
+  // Counts the objects of a piece of a label image, which may come in bands.
+  Status Count(const float* values, int64_t n);
+  void EndOfPiece();
+
+  StepChain chain_;
+  SampleShape shape_;  // of the network's result
+  bool streams_;
+  std::unique_ptr<Block> block_;
+  std::vector<float> result_;
+  int64_t max_label_, objects_ = 0;
   bool overflowed_ = false;
-  int64_t objects_ = 0, most_objects_ = 0;  // in all planes, in one
-  std::vector<float> values_;               // [plane][channel][row][col]
+  std::vector<bool> seen_;    // labels of the piece
+  int64_t most_objects_ = 0;  // in one piece
 };
 
 // Keeps the first plane of the first channel of one sample, and passes everything on: for the overlay picture.
