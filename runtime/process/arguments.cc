@@ -1,6 +1,7 @@
 #include "runtime/process/arguments.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 namespace fovea::process {
@@ -25,7 +26,42 @@ char AxisLetter(const std::string& name) {
   return 0;
 }
 
+std::string Plain(std::string word) {
+  for (char& c : word) c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word;
+}
+
+// Optimal string alignment distance (Damerau 1964, Levenshtein 1966).
+size_t Slips(const std::string& a, const std::string& b) {
+  std::vector<size_t> before, last(b.size() + 1), now(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    now[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], before[j - 2] + 1);
+    }
+    before = last;
+    last = now;
+  }
+  return last[b.size()];
+}
+
 }  // namespace
+
+std::string NearestName(const std::string& word, const std::vector<std::string>& names) {
+  constexpr size_t kLongestWord = 64;
+  if (word.size() > kLongestWord) return "";
+  std::string nearest;
+  size_t fewest = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& name : names) {
+    const size_t slips = Slips(Plain(word), Plain(name));
+    if (slips >= fewest) continue;
+    fewest = slips;
+    nearest = name;
+  }
+  return nearest;
+}
 
 void Arguments::Fail(const std::string& message) {
   if (failure_.ok()) failure_ = Error(message);
@@ -91,7 +127,9 @@ int Arguments::Choice(const std::string& key, const std::vector<std::string>& ch
   if (found != choices.end()) return static_cast<int>(found - choices.begin());
   std::string list;
   for (const std::string& choice : choices) list += (list.empty() ? "" : ", ") + choice;
-  Fail(key + " '" + text + "' is not known; choose one of " + list);
+  const std::string near = NearestName(text, choices);
+  Fail(key + " '" + text + "' is not known; " + (near.empty() ? "" : "did you mean " + near + "? ") + "Choose one of " +
+       list);
   return fallback;
 }
 

@@ -11,6 +11,10 @@
 
 namespace fovea::process {
 
+// The name that `word` is most likely a slip of the pen of, or "": at most a third of its letters changed, left out,
+// added or exchanged with their neighbour; '-' and '_' and capitals count as the same.
+std::string NearestName(const std::string& word, const std::vector<std::string>& names);
+
 // The first failure is kept and later calls give defaults, so that factories read everything and then ask status().
 class Arguments {
  public:

@@ -151,6 +151,64 @@ int MaxEntropy(const Weights& w) {
   return threshold;
 }
 
+// The threshold with the largest Renyi entropy of order alpha, 1/2 or 2.
+int RenyiMaximum(const Shares& s, double alpha) {
+  double most = std::numeric_limits<double>::denorm_min();
+  int threshold = 0;
+  for (int t = s.first; t <= s.last; ++t) {
+    const double up_to = s.up_to[static_cast<size_t>(t)];
+    double below = 0, above = 0;
+    for (int i = 0; i < kClasses; ++i) {
+      const double share = s.share[static_cast<size_t>(i)] / (i <= t ? up_to : 1 - up_to);
+      (i <= t ? below : above) += alpha == 2 ? share * share : std::sqrt(share);
+    }
+    const double entropy = below * above > 0 ? std::log(below * above) / (1 - alpha) : 0;
+    if (entropy > most) {
+      most = entropy;
+      threshold = t;
+    }
+  }
+  return threshold;
+}
+
+int RenyiEntropy(const Weights& w) {
+  const Shares s = ToShares(w);
+  std::array<int, 3> best = {RenyiMaximum(s, 0.5), std::max(0, MaxEntropy(w)), RenyiMaximum(s, 2)};
+  std::sort(best.begin(), best.end());
+  // Thresholds within 5 classes of one another support each other.
+  const bool low_pair = best[1] - best[0] <= 5, high_pair = best[2] - best[1] <= 5;
+  std::array<double, 3> beta = {1, 2, 1};
+  if (low_pair && !high_pair) beta = {0, 1, 3};
+  if (!low_pair && high_pair) beta = {3, 1, 0};
+  const double low = s.up_to[static_cast<size_t>(best[0])], high = s.up_to[static_cast<size_t>(best[2])];
+  const double omega = high - low;
+  return static_cast<int>(best[0] * (low + 0.25 * omega * beta[0]) + 0.25 * best[1] * omega * beta[1] +
+                          best[2] * (1 - high + 0.25 * omega * beta[2]));
+}
+
+// Each side's information, weighed by how surely a class belongs to it; the threshold where both are most alike.
+int Shanbhag(const Weights& w) {
+  const Shares s = ToShares(w);
+  double least = std::numeric_limits<double>::max();
+  int threshold = -1;
+  for (int t = s.first; t <= s.last; ++t) {
+    const double low = 0.5 / s.up_to[static_cast<size_t>(t)], high = 0.5 / (1 - s.up_to[static_cast<size_t>(t)]);
+    double below = 0, above = 0;
+    for (int i = 1; i <= t; ++i) {
+      below -= s.share[static_cast<size_t>(i)] * std::log(1 - low * s.up_to[static_cast<size_t>(i - 1)]);
+    }
+    for (int i = t + 1; i < kClasses; ++i) {
+      above -= s.share[static_cast<size_t>(i)] * std::log(1 - high * (1 - s.up_to[static_cast<size_t>(i)]));
+    }
+    const double difference = std::abs(below * low - above * high);
+    if (difference < least) {
+      least = difference;
+      threshold = t;
+    }
+  }
+  return threshold;
+}
+
 int Yen(const Weights& w) {
   const Shares s = ToShares(w);
   double total = 0;
@@ -173,6 +231,78 @@ int Yen(const Weights& w) {
 }
 
 int Mean(const Weights& w) { return static_cast<int>(std::floor(FirstMoment(w, 0, kClasses) / Sum(w, 0, kClasses))); }
+
+// Each pixel belongs to its side by mu = 1 / (1 + |class - mean of the side| / range); the threshold with the least
+// entropy of these memberships.
+int Huang(const Weights& w) {
+  int first = 0, last = kClasses - 1;
+  while (first < kClasses - 1 && w[static_cast<size_t>(first)] == 0) ++first;
+  while (last > 0 && w[static_cast<size_t>(last)] == 0) --last;
+  const double scale = 1.0 / (last - first);
+  // The mean of classes 0 .. i, and of those above i; 0 where there are none.
+  Weights below{}, above{};
+  double count = 0, sum = 0;
+  for (size_t i = static_cast<size_t>(first); i < kClasses; ++i) {
+    sum += static_cast<double>(i) * w[i];
+    count += w[i];
+    below[i] = sum / count;
+  }
+  count = sum = 0;
+  for (size_t i = static_cast<size_t>(last); i > 0; --i) {
+    sum += static_cast<double>(i) * w[i];
+    count += w[i];
+    above[i - 1] = sum / count;
+  }
+  double least = std::numeric_limits<double>::max();
+  int threshold = -1;
+  for (int t = 0; t < kClasses; ++t) {
+    double entropy = 0;
+    for (int i = 0; i < kClasses; ++i) {
+      const double mean = (i <= t ? below : above)[static_cast<size_t>(t)];
+      const double mu = 1 / (1 + scale * std::abs(i - mean));
+      if (mu < 1e-06 || mu > 0.999999) continue;
+      entropy += w[static_cast<size_t>(i)] * (-mu * std::log(mu) - (1 - mu) * std::log(1 - mu));
+    }
+    if (entropy < least) {
+      least = entropy;
+      threshold = t;
+    }
+  }
+  return threshold;
+}
+
+double SecondMoment(const Weights& w, int begin, int end) {
+  double sum = 0;
+  for (int i = begin; i < end; ++i) sum += static_cast<double>(i) * i * w[static_cast<size_t>(i)];
+  return sum;
+}
+
+// The border where two normal distributions, fitted to both sides of the last border, are equally likely; from the mean
+// on until it stays.
+int MinError(const Weights& w) {
+  const double all = Sum(w, 0, kClasses);
+  int threshold = Mean(w), before = -2;
+  // A border that comes round in a circle ends as well.
+  for (int round = 0; threshold != before && round < kClasses; ++round) {
+    if (threshold < 0 || threshold >= kClasses) return -1;
+    const double low = Sum(w, 0, threshold + 1), high = all - low;
+    const double mean_low = FirstMoment(w, 0, threshold + 1) / low;
+    const double mean_high = FirstMoment(w, threshold + 1, kClasses) / high;
+    const double p = low / all, q = high / all;
+    const double var_low = SecondMoment(w, 0, threshold + 1) / low - mean_low * mean_low;
+    const double var_high = SecondMoment(w, threshold + 1, kClasses) / high - mean_high * mean_high;
+    // a t^2 - 2 b t + c = 0
+    const double a = 1 / var_low - 1 / var_high, b = mean_low / var_low - mean_high / var_high;
+    const double c = mean_low * mean_low / var_low - mean_high * mean_high / var_high +
+                     std::log10(var_low * (q * q) / (var_high * (p * p)));
+    const double root = b * b - a * c;
+    if (root < 0) return threshold;
+    before = threshold;
+    const double next = (b + std::sqrt(root)) / a;
+    if (!std::isnan(next)) threshold = static_cast<int>(std::clamp(std::floor(next), -1.0, 1.0 * kClasses));
+  }
+  return threshold;
+}
 
 bool HasTwoMaxima(const Weights& w) {
   int maxima = 0;
@@ -287,9 +417,9 @@ int Triangle(Weights w) {
 }  // namespace
 
 const std::vector<std::string>& ThresholdMethodNames() {
-  static const std::vector<std::string> kNames = {"default",     "ij_isodata", "intermodes", "isodata", "li",
-                                                  "max_entropy", "mean",       "minimum",    "moments", "otsu",
-                                                  "percentile",  "triangle",   "yen"};
+  static const std::vector<std::string> kNames = {
+      "default", "huang",   "ij_isodata", "intermodes", "isodata",       "li",       "max_entropy", "mean", "min_error",
+      "minimum", "moments", "otsu",       "percentile", "renyi_entropy", "shanbhag", "triangle",    "yen"};
   return kNames;
 }
 
@@ -299,16 +429,20 @@ int AutoThreshold(ThresholdMethod method, const Histogram& histogram) {
   int threshold = -1;
   switch (method) {
     case ThresholdMethod::kDefault: threshold = Default(w); break;
+    case ThresholdMethod::kHuang: threshold = Huang(w); break;
     case ThresholdMethod::kIjIsoData: threshold = IjIsoData(w); break;
     case ThresholdMethod::kIntermodes: threshold = Intermodes(w); break;
     case ThresholdMethod::kIsoData: threshold = IsoData(w); break;
     case ThresholdMethod::kLi: threshold = Li(w); break;
     case ThresholdMethod::kMaxEntropy: threshold = MaxEntropy(w); break;
     case ThresholdMethod::kMean: threshold = Mean(w); break;
+    case ThresholdMethod::kMinError: threshold = MinError(w); break;
     case ThresholdMethod::kMinimum: threshold = Minimum(w); break;
     case ThresholdMethod::kMoments: threshold = Moments3(w); break;
     case ThresholdMethod::kOtsu: threshold = Otsu(w); break;
     case ThresholdMethod::kPercentile: threshold = HalfOfPixels(w); break;
+    case ThresholdMethod::kRenyiEntropy: threshold = RenyiEntropy(w); break;
+    case ThresholdMethod::kShanbhag: threshold = Shanbhag(w); break;
     case ThresholdMethod::kTriangle: threshold = Triangle(w); break;
     case ThresholdMethod::kYen: threshold = Yen(w); break;
   }

@@ -29,13 +29,6 @@ using process::Stage;
 
 constexpr std::array<AxisMap, 3> kSameAxes = {{{0, 1, 0}, {1, 1, 0}, {2, 1, 0}}};
 
-// Longest stretch that two words share from their beginnings; names a likely slip of the pen.
-size_t SharedLetters(const std::string& a, const std::string& b) {
-  size_t n = 0;
-  while (n < a.size() && n < b.size() && a[n] == b[n]) ++n;
-  return n;
-}
-
 // Whether `word` stands in `text` between other characters than letters and '_'.
 bool HasWord(const std::string& text, const std::string& word) {
   const auto is_letter = [&text](size_t i) {
@@ -47,35 +40,59 @@ bool HasWord(const std::string& text, const std::string& word) {
   return false;
 }
 
-Status UnknownStep(const std::string& name) {
-  std::string list, near;
-  size_t most = 2;
+const process::StepRow* FindRow(const std::string& name) {
   for (const process::StepRow& row : process::AllSteps()) {
-    list += (list.empty() ? "" : ", ") + std::string(row.name);
-    if (SharedLetters(row.name, name) > most) {
-      most = SharedLetters(row.name, name);
-      near = row.name;
-    }
+    if (name == row.name) return &row;
   }
+  return nullptr;
+}
+
+Status UnknownStep(const std::string& name) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const process::StepRow& row : process::AllSteps()) {
+    names.emplace_back(row.name);
+    list += (list.empty() ? "" : ", ") + std::string(row.name);
+  }
+  const std::string near = process::NearestName(name, names);
   return InvalidArgument("there is no step '" + name + "'" +
                          (near.empty() ? "; there are " + list : "; did you mean " + near + "?"));
 }
 
-Result<std::unique_ptr<Stage>> MakeStage(const Step& step, const SampleShape& in, const StepOptions& options) {
-  FOVEA_RETURN_IF_ERROR(CheckStepForm(step));
-  for (const process::StepRow& row : process::AllSteps()) {
-    if (step.name != row.name) continue;
-    for (const StepArgument& argument : step.arguments) {
-      if (HasWord(row.signature, argument.key)) continue;
-      return InvalidArgument("step " + step.name + " has no argument " + argument.key + "; it is " + row.signature);
-    }
-    process::Arguments arguments(step);
-    return row.make(arguments, {in, &options});
+Status UnknownArgument(const std::string& key, const process::StepRow& row) {
+  const std::string signature = row.signature;
+  std::vector<std::string> keys;
+  const std::string letters = "abcdefghijklmnopqrstuvwxyz_";
+  for (size_t at = 0; at < signature.size();) {
+    const size_t end = std::min(signature.find_first_not_of(letters, at), signature.size());
+    const std::string word = signature.substr(at, end - at);
+    if (!word.empty() && word != "or" && word != row.name) keys.push_back(word);
+    at = end + 1;
   }
-  return UnknownStep(step.name);
+  const std::string near = process::NearestName(key, keys);
+  return InvalidArgument("step " + std::string(row.name) + " has no argument " + key + "; " +
+                         (near.empty() ? "it is " : "did you mean " + near + "? It is ") + signature);
+}
+
+Result<std::unique_ptr<Stage>> MakeStage(const Step& step, const SampleShape& in, const StepOptions& options) {
+  FOVEA_RETURN_IF_ERROR(CheckStepNames({&step, 1}));
+  process::Arguments arguments(step);
+  return FindRow(step.name)->make(arguments, {in, &options});
 }
 
 }  // namespace
+
+Status CheckStepNames(std::span<const Step> steps) {
+  for (const Step& step : steps) {
+    FOVEA_RETURN_IF_ERROR(CheckStepForm(step));
+    const process::StepRow* const row = FindRow(step.name);
+    if (row == nullptr) return UnknownStep(step.name);
+    for (const StepArgument& argument : step.arguments) {
+      if (!HasWord(row->signature, argument.key)) return UnknownArgument(argument.key, *row);
+    }
+  }
+  return OkStatus();
+}
 
 struct StepChain::State {
   StepOptions options;

@@ -97,9 +97,8 @@ constexpr StepRow kRows[] = {
     {"threshold", "threshold(value, high=255) or threshold(method, background=dark, mode=per_sample, high=255)",
      "high where x > value, else 0. method: the value is found in the histogram of the sample (per_dataset: of all "
      "samples of the file) in 256 classes from its smallest to its largest value, as ImageJ does with float images: "
-     "default, ij_isodata, intermodes, isodata, li, max_entropy, mean, minimum, moments, otsu, percentile, triangle, "
-     "yen; "
-     "objects are brighter (background=dark) or darker than it.",
+     "default, huang, ij_isodata, intermodes, isodata, li, max_entropy, mean, min_error, minimum, moments, otsu, "
+     "percentile, renyi_entropy, shanbhag, triangle, yen; objects are brighter (background=dark) or darker than it.",
      MakeThreshold},
 };
 

@@ -49,6 +49,11 @@ Result<std::unique_ptr<ProcessedImage>> ProcessedImage::Make(formats::ImageReade
   StepOptions step_options;
   step_options.compatibility = options.processing.compatibility;
   step_options.cancelled = Interrupted;
+  step_options.reference = [&model, made = image.get()](const std::string& name, SampleShape* shape) -> SampleSource* {
+    if (name != model.inputs()[static_cast<size_t>(made->layout_.input)].name) return nullptr;
+    *shape = made->original_->shape();
+    return made->original_.get();
+  };
   // What the steps make of an image decides how it meets the network, and that decides what a sample is: first with
   // all channels at once.
   Layout whole;

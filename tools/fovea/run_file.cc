@@ -213,7 +213,7 @@ Status RunFile(const Model& model, const RunOptions& options, const std::string&
   report->clear();
   RunOptions anew = options;
   anew.resume = false;
-  FileRun run(model, anew, input, output, DType::kFloat32);
+  FileRun run(model, anew, input, output, DType::kUInt32);
   return run.Run(kept, report);
 }
 

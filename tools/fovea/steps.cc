@@ -41,9 +41,22 @@ Result<std::vector<Step>> Override(std::span<const Step> of_model, const std::st
   const bool adds = words[begin] == '+';
   const auto given = ParseSteps(adds ? words.substr(begin + 1) : words);
   if (!given.ok()) return given.status().Prefixed(option);
+  FOVEA_RETURN_IF_ERROR(CheckStepNames(*given).Prefixed(option));
   if (!adds) steps.clear();
   steps.insert(steps.end(), given->begin(), given->end());
   return steps;
+}
+
+Status CheckTensors(const std::vector<Step>& steps, std::span<const TensorSpec> tensors, const std::string& kind) {
+  for (const Step& step : steps) {
+    const auto is_named = [&step](const TensorSpec& spec) { return spec.name == step.tensor; };
+    if (step.tensor.empty() || std::any_of(tensors.begin(), tensors.end(), is_named)) continue;
+    std::string names;
+    for (const TensorSpec& spec : tensors) names += (names.empty() ? "'" : ", '") + spec.name + "'";
+    return InvalidArgument("step " + step.name + ": the network has no " + kind + " '" + step.tensor + "'; it has " +
+                           names);
+  }
+  return OkStatus();
 }
 
 // Breaks a paragraph into lines that are indented by `indent`.
@@ -99,13 +112,8 @@ Result<Processing> ChooseSteps(const Model& model, const StepWords& words) {
     processing.post.push_back({"threshold", {{"value", has_threshold ? words.threshold : 0.5}}, ""});
   }
   if (words.labels) processing.post.push_back({"connected_components", {{"connectivity", 4.0}}, ""});
-  for (const Step& step : processing.post) {
-    const auto outputs = model.outputs();
-    const auto is_named = [&step](const TensorSpec& spec) { return spec.name == step.tensor; };
-    if (!step.tensor.empty() && std::none_of(outputs.begin(), outputs.end(), is_named)) {
-      return InvalidArgument("step " + step.name + ": the network has no output '" + step.tensor + "'");
-    }
-  }
+  FOVEA_RETURN_IF_ERROR(CheckTensors(processing.pre, model.inputs(), "input"));
+  FOVEA_RETURN_IF_ERROR(CheckTensors(processing.post, model.outputs(), "output"));
   return processing;
 }
 

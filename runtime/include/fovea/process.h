@@ -123,6 +123,10 @@ class StepChain {
   std::unique_ptr<State> state_;
 };
 
+// Whether all steps and arguments are in the catalogue; what can be said without knowing an image. Errors:
+// kInvalidArgument, with the name that was probably meant.
+Status CheckStepNames(std::span<const Step> steps);
+
 // Documentation of all steps: one entry a step, in reading order.
 struct StepDocumentation {
   std::string name;

@@ -1,26 +1,17 @@
 // Our TIFFs in ImageJ itself (Debian's imagej under a virtual display): type, dimensions, calibration, labels, tables
 // and ranges as its macro language reports them. Skips where ImageJ, Java or xvfb-run is absent.
+#include "tests/support/imagej.h"
+
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <sstream>
 
 #include "formats/image/lut.h"
 #include "tests/formats/image/image_test_util.h"
-#include "tests/support/process.h"
 
 namespace fovea::formats {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* kJar = "/usr/share/java/ij.jar";
-
-bool HaveImageJ() {
-  return fs::exists(kJar) && std::system("command -v xvfb-run >/dev/null && command -v java >/dev/null") == 0;
-}
-
-// An error in a macro opens a dialog and waits for ever, hence the timeout.
 // Prints "file|key|value" for each file of the folder in its argument: one start of Java for all of them.
 constexpr const char* kMacro = R"(
 folder = getArgument();
@@ -61,7 +52,7 @@ function say(key, value) { print(name + "|" + key + "|" + value); }
 class ImageJPrograms : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!HaveImageJ()) GTEST_SKIP() << "imagej, java or xvfb-run is absent";
+    if (!testing::HaveImageJ()) GTEST_SKIP() << "imagej, java or xvfb-run is absent";
   }
 
   // Writes planes whose pixel is `base` + 100 plane + x + 10 y.
@@ -82,10 +73,7 @@ class ImageJPrograms : public ::testing::Test {
 
   // What ImageJ says of all files added: (file, key) to value.
   void Ask() {
-    const std::string macro = folder_.File("ask.ijm");
-    WriteBytes(macro, {kMacro, kMacro + std::string(kMacro).size()});
-    const auto asked = testing::RunProcess({"/usr/bin/timeout", "60", "xvfb-run", "-a", "java", "-Xmx256m", "-cp", kJar,
-                                            "ij.ImageJ", "-batch", macro, folder_.File("")});
+    const auto asked = testing::RunImageJ(kMacro, folder_.File(""));
     std::istringstream lines(asked.out);
     for (std::string line; std::getline(lines, line);) {
       const size_t first = line.find('|'), second = line.find('|', first + 1);
