@@ -24,6 +24,9 @@ Result<Session> Session::Create(const Model& model, const std::vector<std::vecto
   for (int64_t tile : options.tile) {
     if (tile < 0) return InvalidArgument("tile sizes must not be negative");
   }
+  if (options.tiling != Tiling::kExact && options.executor != Executor::kFast) {
+    return InvalidArgument("approximate tiling is for the fast executor; the others run whole images");
+  }
   FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
   const Graph& graph = model.file()->graph();
   FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));

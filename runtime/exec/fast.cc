@@ -11,6 +11,7 @@ Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph resolv
   plan::PlanOptions plan_options;
   plan_options.cap = cap;
   plan_options.exact_order = options.exact_convolution;
+  plan_options.approximate = options.tiling == Tiling::kApproximate;
   plan_options.streaming = options.streaming;
   plan_options.threads = threads;
   plan_options.tile = {options.tile[0], options.tile[1], options.tile[2]};
@@ -70,6 +71,7 @@ PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const
     report.output_dims.push_back(plan.graph.dims[static_cast<size_t>(port.value)]);
   }
   report.strategy = plan.Strategy();
+  report.approximate = plan.approximate;
   report.isa = kernels::IsaName(cap);
   report.threads = threads;
   plan::MachineRates rates = plan::NominalRates(cap);

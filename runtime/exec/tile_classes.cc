@@ -34,7 +34,8 @@ bool Moves(const plan::AxisLink& link, const plan::NodeLinks& links, OpKind kind
     case LinkKind::kPad:
     case LinkKind::kSlice: return link.stride == 1;
     case LinkKind::kWhole:
-    case LinkKind::kRepeat: return false;
+    case LinkKind::kRepeat:
+    case LinkKind::kHeld: return false;
   }
   return false;
 }

@@ -111,6 +111,7 @@ int64_t RowsThatFit(const Plan& plan, const Segment& segment, uint64_t working_b
 
 bool MakesRowsFromRows(const Plan& plan, size_t n) {
   const ResolvedNode& node = plan.graph.nodes[n];
+  if (plan.approximate && node.kind == OpKind::kGroupNorm) return false;  // statistics of the tile
   if (node.kind == OpKind::kReshape || node.out.size() < 3 || node.out[0] != 1) return false;
   if (plan.constant[Index(node.node->output)] || plan.links[n].align[kRows] == 0) return false;
   if (plan.operators[n].PackedFloats() > 0 && !plan.packable[n]) return false;

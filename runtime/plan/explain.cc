@@ -4,6 +4,7 @@
 namespace fovea::plan {
 
 std::string Plan::Strategy() const {
+  if (approximate) return bands > 1 ? "approximate tiles in bands" : tiled ? "approximate tiles" : "approximate";
   return tiled ? (bands > 1 ? "tiles in bands" : "tiles") : (bands > 1 ? "bands" : "whole image");
 }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "runtime/plan/fuse_upsampling.h"
+#include "runtime/plan/passes.h"
 #include "runtime/plan/phases.h"
 #include "runtime/plan/strategy.h"
 
@@ -52,6 +53,11 @@ Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
   plan.fixed_bytes = options.fixed_bytes;
   plan.streaming = options.streaming;
   PrepareOperators(options, &plan);
+  const Status chosen = Strategist(options, &plan).Choose();
+  if (chosen.ok()) return plan;
+  // Only where nothing exact does.
+  if (!options.approximate || !LoosenBarriers(&plan)) return chosen;
+  plan.approximate = true;
   FOVEA_RETURN_IF_ERROR(Strategist(options, &plan).Choose());
   return plan;
 }

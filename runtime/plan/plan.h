@@ -27,6 +27,7 @@ struct PlanOptions {
   uint64_t memory_bytes = 0;             // 0: no limit
   uint64_t fixed_bytes = 0;              // what the session needs besides: decoded constants
   bool exact_order = false;              // no Winograd
+  bool approximate = false;              // tiles where the image is needed, see LoosenBarriers
   int64_t band_rows = 0;                 // > 0: bands of so many rows wherever possible; < 0: no bands; 0: as it pays
   bool streaming = false;                // inputs and outputs get buffers even when untiled
   // Of every value: constants that can be read where they lie. Only such weights can be packed when they are used.
@@ -108,6 +109,7 @@ struct Plan {
   std::vector<uint8_t> packed_ahead;    // node: packable, and packed when the session is created, not when it is used
   std::vector<uint8_t> whole_channels;  // see Propagate
   bool tiled = false;
+  bool approximate = false;  // statistics of the whole image are taken of each tile
   bool streaming = false;
   TileGrid grid;
   std::vector<Segment> segments;

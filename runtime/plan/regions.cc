@@ -76,7 +76,8 @@ Interval Needed(const NodeLinks& links, const AxisLink& link, Interval out, bool
   switch (link.kind) {
     case LinkKind::kWhole:
     case LinkKind::kBroadcast:
-    case LinkKind::kRepeat: return need;
+    case LinkKind::kRepeat:
+    case LinkKind::kHeld: return need;
     case LinkKind::kUnused: return {0, 0};
     case LinkKind::kSame: need = {out.begin + link.offset, out.end + link.offset}; return clip ? Clip(need, n) : need;
     case LinkKind::kWindow:
@@ -154,6 +155,7 @@ void Propagate(const ResolvedGraph& graph, std::span<const NodeLinks> links, std
     for (size_t i = 0; i < node.in.size(); ++i) {
       if (!node.Has(i)) continue;
       const std::vector<AxisLink>& axes = links[n].inputs[i];
+      Region& held = regions[static_cast<size_t>(node.node->inputs[i])];
       Region need;
       need.wanted = true;
       for (size_t a = 0; a < axes.size(); ++a) {
@@ -161,8 +163,10 @@ void Propagate(const ResolvedGraph& graph, std::span<const NodeLinks> links, std
         if (link.kind == LinkKind::kUnused) need.wanted = false;
         const Interval wanted = link.out_axis < 0 ? Interval{0, 1} : out.axis[static_cast<size_t>(link.out_axis)];
         need.axis[a] = Needed(links[n], link, wanted);
+        // Readers come after what they read, and those that go on with the statistics after the node that takes them.
+        if (link.kind == LinkKind::kHeld && !IsEmpty(held, axes.size())) need.axis[a] = held.axis[a];
       }
-      Include(need, axes.size(), &regions[static_cast<size_t>(node.node->inputs[i])]);
+      Include(need, axes.size(), &held);
     }
   }
 }

@@ -52,6 +52,7 @@ enum class LinkKind : uint8_t {
   kExpand,  // input position = output position * factor, e.g. space to depth
   kShrink,  // input position = output position / factor, e.g. depth to space
   kRepeat,  // the input is repeated along the axis
+  kHeld,    // what others read of the input, wherever the output lies; all of it when nobody does (passes.h)
 };
 
 struct AxisLink {

@@ -89,7 +89,7 @@ exec::Operand NarrowToNeed(const Plan& plan, const TileState& state, size_t node
     const AxisLink& link = links.inputs[input][a];
     if (link.kind == LinkKind::kUnused) return exec::Operand();
     const Interval wanted = link.out_axis < 0 ? Interval{0, 1} : out.axis[static_cast<size_t>(link.out_axis)];
-    const Interval interval = Needed(links, link, wanted);
+    const Interval interval = link.kind == LinkKind::kHeld ? held.region.axis[a] : Needed(links, link, wanted);
     // An empty interval (this input has no part in the region) stays where the memory is.
     if (!interval.empty()) need.data += (interval.begin - held.begin(a)) * held.strides[a];
     need.region.axis[a] = interval;

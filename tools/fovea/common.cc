@@ -38,6 +38,9 @@ void ExecutionOptions::Declare(Args* args) {
   args->Flag("--exact-conv", &exact_conv, "no Winograd convolutions: slower, and sums in one plain order");
   args->Text("--bands", &bands, "ROWS",
              "run the network depth-first, so many rows (3-D: planes) at a time: a number, none, or auto (default)");
+  args->Text("--tiling", &tiling, "KIND",
+             "exact (default): the bits of the whole image or a refusal; approximate: norms and means over the image "
+             "may take what a tile holds where the budget or --tile needs it, as the result then says");
   args->Text("--cache", &cache, "DIR",
              "keep packed weights in this folder: the next load of the model maps them; its files may be deleted");
   args->Text("--provider", &provider, "NAME",
@@ -50,6 +53,11 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   FOVEA_RETURN_IF_ERROR(CheckWord("--precision", precision, {"f32"}));
   FOVEA_RETURN_IF_ERROR(CheckWord("--executor", executor, {"fast", "reference"}));
   FOVEA_RETURN_IF_ERROR(CheckWord("--provider", provider, {"fovea", "xnnpack"}));
+  FOVEA_RETURN_IF_ERROR(CheckWord("--tiling", tiling, {"exact", "approximate"}));
+  if (tiling != "exact" && (provider != "fovea" || executor != "fast")) {
+    const std::string other = provider != "fovea" ? "--provider " + provider : "--executor " + executor;
+    return InvalidArgument("--tiling " + tiling + " and " + other + " can't be combined: that runs whole images only");
+  }
   if (provider != "fovea" && executor != "fast") return InvalidArgument("--provider and --executor can't be combined");
   SessionOptions options;
   options.threads = threads > 0 ? static_cast<int>(threads) : AvailableThreads();
@@ -60,6 +68,7 @@ Result<SessionOptions> ExecutionOptions::ToSession() const {
   } else if (bands != "auto") {
     FOVEA_ASSIGN_OR_RETURN(options.band_rows, ParseCount("--bands", bands));
   }
+  options.tiling = tiling == "approximate" ? Tiling::kApproximate : Tiling::kExact;
   options.cache_directory = cache;
   options.executor = provider == "xnnpack"     ? Executor::kXnnpack
                      : executor == "reference" ? Executor::kReference

@@ -11,12 +11,12 @@
 
 namespace fovea::cli {
 
-// --threads, --isa, --precision, --exact-conv, --bands, --cache, --provider, --executor: how to execute.
+// --threads, --isa, --precision, --exact-conv, --bands, --tiling, --cache, --provider, --executor: how to execute.
 struct ExecutionOptions {
   int64_t threads = 0;  // 0: all that the process may use
   std::string isa, precision = "f32", executor = "fast", provider = "fovea";
   bool exact_conv = false;
-  std::string bands = "auto", cache;
+  std::string bands = "auto", cache, tiling = "exact";
 
   void Declare(Args* args);
   // Checks the words and fills what they decide.

@@ -93,6 +93,7 @@ std::string Why(const PlanAlternative& other, const PlanReport& chosen, const Pl
 
 Json ToJson(const PlanReport& r, const Planner& planner, const Knee& knee) {
   Json out = {{"strategy", r.strategy},
+              {"approximate", r.approximate},
               {"tiles", r.tiles},
               {"tile_size", {r.tile_size[0], r.tile_size[1], r.tile_size[2]}},
               {"halo", {r.halo[0], r.halo[1], r.halo[2]}},
@@ -136,6 +137,7 @@ void Print(const PlanReport& r, const Planner& planner, const Knee& knee) {
   if (r.tiles > 1) strategy += ", " + std::to_string(r.tiles) + " of up to " + size(r.tile_size);
   if (r.bands > 1) strategy += ", " + std::to_string(r.bands) + " bands of " + std::to_string(r.band_rows) + " rows";
   line("strategy", strategy);
+  if (r.approximate) line("result", "approximate: norms and means over the image are taken of each tile (--tiling)");
   if (r.tiles > 1) {
     line("halo", std::to_string(std::max({r.halo[0], r.halo[1], r.halo[2]})) +
                      " px; computed more than once: " + Percent(r.redundant_percent) + " of the time");

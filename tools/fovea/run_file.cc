@@ -134,6 +134,11 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
     if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
   }
   (*report)["strategy"] = plan.strategy;
+  (*report)["approximate"] = plan.approximate;
+  if (plan.approximate) {
+    (*report)["notes"].push_back(
+        "approximate: norms and means over the image were taken of each tile (--tiling approximate)");
+  }
   (*report)["tiles"] = plan.tiles;
   (*report)["tiles_reused"] = filter.reused();
   (*report)["samples"] = image_->samples();
@@ -165,6 +170,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   const OutputLayout& out = layout.outputs[0];
   const int64_t sample_pixels = out.axes[0].size * out.axes[1].size * out.axes[2].size * out.channels;
   progress_.Begin(fitted.session.report().strategy, fitted.predicted_peak_bytes, image_->samples(), sample_pixels);
+  options_.approximate = fitted.session.report().approximate;
   checkpoints_->SetPlan(fitted.session.report(), label_type_);
   if (interrupted_ && interrupted_->identity.value("isa", "") != fitted.session.report().isa) {
     return InvalidArgument(output_ + ": the interrupted run can't be gone on with: its arithmetic was " +

@@ -32,6 +32,7 @@ struct RunOptions {
   formats::WriteOptions write;
   ProgressKind progress = ProgressKind::kNone;
   bool resume = false;
+  bool approximate = false;  // what the session does, for the outputs' metadata
   RecordOptions record;
   nlohmann::json words = nlohmann::json::object();  // the options given that decide the result's bytes
 };

@@ -21,6 +21,12 @@ std::string SiblingPath(const std::string& path, const std::string& name) {
   return path.substr(0, dot) + "_" + safe + path.substr(dot);
 }
 
+// In ImageJ's text, and for all TIFF files where programs name themselves.
+void TellApproximate(formats::ImageInfo* info) {
+  info->properties.emplace_back("fovea_tiling", "approximate");
+  info->software = "fovea (approximate tiling: norms and means over the image taken of each tile)";
+}
+
 }  // namespace
 
 DType FileType(const RunOptions& options, PixelKind kind, DType label_type) {
@@ -87,7 +93,8 @@ Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const for
   formats::WriteOptions write = options_.write;
   write.dtype = FileType(options_, chain.kind(), label_type);
   const ResultKind kind = KindOfResult(options_, chain, model_.outputs()[static_cast<size_t>(out.port)]);
-  const formats::ImageInfo info = InfoAfterSteps(OutputInfo(image_.info(), layout_, out, kind), shape, chain);
+  formats::ImageInfo info = InfoAfterSteps(OutputInfo(image_.info(), layout_, out, kind), shape, chain);
+  if (options_.approximate) TellApproximate(&info);
   const bool numbers = kind == ResultKind::kMask || kind == ResultKind::kLabels;
   write.pyramid_nearest = numbers;  // classes have no mean
   write.resumable = true;

@@ -43,13 +43,21 @@ enum class Executor : uint8_t {
   kXnnpack,    // XNNPACK's operators, whole 2-D image; kUnsupported in builds without FOVEA_XNNPACK
 };
 
+enum class Tiling : uint8_t {
+  kExact,  // the bits of the whole image, or a refusal
+  // Where nothing exact keeps to the budget, or to the tiles asked for: norms and means over the image take what a
+  // tile, with its halo, holds, as programs do that cut an image into tiles. Results depend on the tiles.
+  kApproximate,
+};
+
 struct SessionOptions {
   int threads = 1;       // 1 ..; the calling thread is one of them
   std::string isa = {};  // cap: "", "reference", "sse4", "avx2", "avx512", "neon"; FOVEA_ISA caps it further
   Executor executor = Executor::kFast;
   // Spatial size of the output tiles in D, H, W, 0: the whole axis. Rounded up to what the network's strides allow.
-  // Networks that look at the whole image refuse to be tiled (kUnsupported).
+  // Networks that look at the whole image refuse to be tiled (kUnsupported), see `tiling`.
   int64_t tile[3] = {0, 0, 0};
+  Tiling tiling = Tiling::kExact;  // another than kExact is for the fast executor only
   // Rows (planes in 3-D) of a band: parts of the network that make rows from rows run band by band, so that little
   // memory goes out of the caches. 0: bands where they pay; -1: none; more: bands of so many rows wherever they are
   // possible.
@@ -113,6 +121,7 @@ struct PlanReport {
   std::vector<std::vector<int64_t>> output_dims;  // stored order
   // "whole image", "bands", "tiles", "tiles in bands" or "whole image through XNNPACK"
   std::string strategy;
+  bool approximate = false;  // Tiling::kApproximate, and it had to be
   std::string isa;
   int threads = 1;
   std::string weight_cache;  // with cache_directory: "read", "written", or why it could not be written

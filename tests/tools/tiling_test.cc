@@ -1,0 +1,76 @@
+// `fovea run` and `fovea plan` on a network with norms over the image, in tiles.
+#include <filesystem>
+#include <fstream>
+
+#include "formats/image/image.h"
+#include "formats/image/npy.h"
+#include "tests/support/random_graph.h"
+#include "tests/tools/program_test.h"
+
+namespace fovea::testing {
+namespace {
+
+using nlohmann::json;
+
+class TilingTest : public ProgramTest {
+ protected:
+  TilingTest() {
+    test::NetBuilder net(5);
+    const auto dim = [](int axis) { return DimExpr::InputDim(0, axis); };
+    int x = net.Conv(net.Input("byxc", {1, dim(1), dim(2), 1}), 8, 3, 1, 1, 1, {kernels::UnaryFn::kRelu});
+    x = net.Add(GroupNormParams{}, {x});
+    net.Output(net.Conv(x, 1, 3));
+    model_ = scratch_ / "norm.fov";
+    EXPECT_TRUE(net.Write(model_).ok());
+    std::vector<float> values;
+    for (int i = 0; i < 120 * 100; ++i)
+      values.push_back(static_cast<float>(i % 97) / 50.0f + static_cast<float>(i) * 1e-4f);
+    image_ = scratch_ / "in.npy";
+    EXPECT_TRUE(formats::WriteNpy(image_, DType::kFloat32, {120, 100}, values.data()).ok());
+  }
+
+  std::string model_, image_;
+};
+
+std::string BytesOf(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(TilingTest, ApproximateResultsSaySo) {
+  ASSERT_EQ(Run({"run", model_, image_, "-o", scratch_ / "whole.npy"}).exit_code, 0);
+  for (const std::string name : {"o.tif", "o.ome.tif"}) {
+    const ProcessResult r = Run({"run", model_, image_, "-o", scratch_ / name, "--tile", "32x32", "--tiling",
+                                 "approximate", "--json", "--record"});
+    ASSERT_EQ(r.exit_code, 0) << r.err;
+    const json report = json::parse(r.out);
+    EXPECT_EQ(report["approximate"], true);
+    EXPECT_NE(report["notes"].dump().find("approximate"), std::string::npos);
+    EXPECT_EQ(json::parse(BytesOf(scratch_ / (name + ".json")))["report"]["approximate"], true);
+    const auto image = formats::OpenImage(scratch_ / name);
+    ASSERT_TRUE(image.ok()) << image.status().message();
+    EXPECT_NE((*image)->info().software.find("approximate tiling"), std::string::npos);
+  }
+  const ProcessResult line =
+      Run({"run", model_, image_, "-o", scratch_ / "o.npy", "--tile", "32x32", "--tiling", "approximate"});
+  ASSERT_EQ(line.exit_code, 0) << line.err;
+  EXPECT_NE(line.out.find("approximate tiles"), std::string::npos) << line.out;
+  EXPECT_NE(BytesOf(scratch_ / "o.npy"), BytesOf(scratch_ / "whole.npy"));
+  // Where the image fits, nothing is approximate.
+  const ProcessResult fits =
+      Run({"run", model_, image_, "-o", scratch_ / "fits.npy", "--tiling", "approximate", "--json"});
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  EXPECT_EQ(json::parse(fits.out)["approximate"], false);
+  EXPECT_EQ(BytesOf(scratch_ / "fits.npy"), BytesOf(scratch_ / "whole.npy"));
+}
+
+TEST_F(TilingTest, WordsThatDoNotGoTogether) {
+  ExpectError(Run({"run", model_, image_, "-o", scratch_ / "o.tif", "--tiling", "roughly"}), 2,
+              {"roughly", "exact", "approximate"});
+  ExpectError(
+      Run({"run", model_, image_, "-o", scratch_ / "o.tif", "--tiling", "approximate", "--provider", "xnnpack"}), 2,
+      {"--tiling approximate", "--provider xnnpack"});
+}
+
+}  // namespace
+}  // namespace fovea::testing
