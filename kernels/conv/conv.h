@@ -50,6 +50,9 @@ struct ConvArgs {
   // Position of dst's first element in the whole output image, counted from where the row's lattice begins.
   int64_t dst_origin[3] = {0, 0, 0};
   const float* packed = nullptr;  // weights and bias as the row's pack left them
+  // packed == nullptr, for rows that may pack when they run: weights and bias (or null) as pack takes them.
+  const float* weights = nullptr;
+  const float* bias = nullptr;
 };
 
 // weights: [kd][kh][kw][in_channels / groups][out_channels].
@@ -58,6 +61,9 @@ struct ConvKernel : PackedKernel<ConvLayer, ConvArgs> {
   // (D, H, W): then an element's value depends on its place in the image alone. Rows with larger tiles than one output
   // need it.
   int64_t lattice[3] = {1, 1, 1};
+  // Runs without packed weights, too: it packs what it needs next, in scratch, with the same bits. Slower by as much as
+  // packing takes, for every run.
+  bool packs_when_run = false;
   // The chain of the numerics contract; false: another algorithm with its own (small, tested) rounding error.
   bool exact_order = true;
 };

@@ -8,6 +8,9 @@
 // adds bias and residual, activates and stores. V and the M of a block stay in L2. In 3-D the planes' products are
 // summed before the output transform, and a ring of transformed planes serves the next output plane.
 //
+// Without packed weights, a unit makes a few blocks of output channels only, for as many tiles as V may have: each
+// block transforms one row of positions of its weights into panels behind M, multiplies, and goes on to the next row.
+//
 // Tiles lie on the lattice of multiples of m in the whole output image, so every output's value is a function of its
 // place in the image: the planner asks for regions that begin and end on the lattice (or at the image's end).
 #undef HWY_TARGET_INCLUDE
@@ -35,7 +38,8 @@ struct Filter {
   static constexpr int kTaps = Scheme::kTaps, kM = Scheme::kM, kUpsample = Scheme::kUpsample;
   static constexpr int kInputs = Scheme::kInputs, kValues = Scheme::kValues, kFactors = Scheme::kFactors;
   static constexpr int kProducts = kFactors * kFactors;
-  static constexpr int kKept = kValues * kValues;  // transformed values of a tile
+  static constexpr int kKept = kValues * kValues;      // transformed values of a tile
+  static constexpr int64_t kMostUnpacked = 8 * kRows;  // tiles of a run without packed weights
 
   // Source planes that an output plane is made of, and planes of filters: of an image that is doubled in depth, odd and
   // even output planes see two source planes each by filters of their own.
@@ -61,6 +65,7 @@ struct Filter {
   struct Grid {
     int64_t row_begin, col_begin, rows, cols;  // tiles of a plane, lattice indices
     int64_t tiles, run, runs;                  // tiles of a plane in runs of at most `run`
+    int64_t blocks, groups;                    // a unit makes so many blocks; groups of them make all
     int64_t planes, plane_runs;                // output planes of a unit
     int64_t position_floats, slot_floats;      // of V: one position; one transformed plane
 
@@ -80,8 +85,12 @@ struct Filter {
                                  : layer.in_channels >= 192 ? 2 * kRows
                                                             : kRows,
                                  8 * kRows);
+      // Weights are transformed again for every run.
+      if (args.packed == nullptr) most = kMostUnpacked;
+      blocks = args.packed == nullptr ? std::max<int64_t>(1, s.blocks / 4) : s.blocks;
+      groups = DivideUp(s.blocks, blocks);
       runs = std::max<int64_t>(1, DivideUp(tiles, most));
-      if (runs > 1 || tiles > 2 * kRows) runs = DivideUp(runs, 2) * 2;
+      if (args.packed != nullptr && (runs > 1 || tiles > 2 * kRows)) runs = DivideUp(runs, 2) * 2;
       run = DivideUp(tiles, runs);
       runs = DivideUp(tiles, run);
       planes = DepthTaps(layer) == 1 ? 1 : 8;
@@ -97,13 +106,17 @@ struct Filter {
 
   static int64_t Units(const ConvLayer& layer, const ConvArgs& args) {
     const Grid grid(layer, args, Sizes(layer));
-    return args.dst.dims[kN] * grid.plane_runs * grid.runs;
+    return args.dst.dims[kN] * grid.plane_runs * grid.runs * grid.groups;
   }
 
   static int64_t ScratchFloats(const ConvLayer& layer, const ConvArgs& args) {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
-    return DepthTaps(layer) * grid.slot_floats + kProducts * OddLines(grid.run * 2 * s.lanes);
+    int64_t floats = DepthTaps(layer) * grid.slot_floats + kProducts * OddLines(grid.run * 2 * s.lanes);
+    if (args.packed == nullptr) {
+      floats += kFactors * OddLines(s.panel_floats) + layer.kernel[0] * kTaps * kTaps * layer.in_channels * 2 * s.lanes;
+    }
+    return floats;
   }
 
   // [block][position][kd][input channel][vectors of output channels], then the bias, padded.
@@ -116,6 +129,18 @@ struct Filter {
     return (2 * (s.blocks - 1) + s.last_vectors) * kProducts * (s.panel_floats / 2);
   }
 
+  static FilterPacker<Scheme> PackerOf(const ConvLayer& layer, const float* weights, int64_t filter_plane,
+                                       int64_t width) {
+    const auto plane = [&](int64_t kd) {
+      return weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
+    };
+    // Doubled in depth: w0, w1 + w2 and w0 + w1, w2.
+    constexpr int kFirst[4] = {0, 1, 0, 2}, kSecond[4] = {-1, 2, 1, -1};
+    const float* more = Deep(layer) && kSecond[filter_plane] >= 0 ? plane(kSecond[filter_plane]) : nullptr;
+    return FilterPacker<Scheme>(plane(Deep(layer) ? kFirst[filter_plane] : filter_plane), more, layer.in_channels,
+                                layer.out_channels, width);
+  }
+
   static void Pack(const ConvLayer& layer, const float* weights, const float* bias, float* packed, int part,
                    int parts) {
     const Sizes s(layer);
@@ -125,13 +150,7 @@ struct Filter {
       float* panels = packed + block * kProducts * s.panel_floats;
       const int64_t filter_planes = FilterPlanes(layer);
       for (int64_t f = 0; f < filter_planes; ++f) {
-        const auto plane = [&](int64_t kd) {
-          return weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
-        };
-        // Doubled in depth: w0, w1 + w2 and w0 + w1, w2.
-        constexpr int kFirst[4] = {0, 1, 0, 2}, kSecond[4] = {-1, 2, 1, -1};
-        const float* more = Deep(layer) && kSecond[f] >= 0 ? plane(kSecond[f]) : nullptr;
-        FilterPacker<Scheme>(plane(Deep(layer) ? kFirst[f] : f), more, layer.in_channels, layer.out_channels, width)
+        PackerOf(layer, weights, f, width)
             .Block(first, s.in_padded, panels + f * s.in_padded * width, filter_planes * s.in_padded * width);
       }
       for (int64_t co = first; co < first + 2 * s.lanes; ++co) {
@@ -248,7 +267,13 @@ struct Filter {
     const Floats d;
     const int64_t position_floats = OddLines(grid.run * 2 * s.lanes);
     const int64_t vectors = s.vectors(block);
-    const float* biases = args.packed + BiasOffset(s) + block * 2 * s.lanes;
+    HWY_ALIGN float biases[2 * hn::MaxLanes(d)] = {};
+    if (args.packed != nullptr) {
+      std::copy_n(args.packed + BiasOffset(s) + block * 2 * s.lanes, 2 * s.lanes, biases);
+    } else if (args.bias != nullptr) {
+      const int64_t channel = block * 2 * s.lanes;
+      std::copy_n(args.bias + channel, std::min(2 * s.lanes, layer.out_channels - channel), biases);
+    }
     for (int64_t t = 0; t < count; ++t) {
       const int64_t tile = first + t;
       const int64_t row = (grid.row_begin + tile / grid.cols) * kM - args.dst_origin[1];
@@ -264,7 +289,7 @@ struct Filter {
                      row * args.residual.strides[kH] + col * args.residual.strides[kW] + channel;
         }
         OutputVector(layer, args, m + (t * vectors + vector) * s.lanes, position_floats,
-                     hn::LoadU(d, biases + vector * s.lanes), dst, residual, std::max<int64_t>(0, -row),
+                     hn::Load(d, biases + vector * s.lanes), dst, residual, std::max<int64_t>(0, -row),
                      std::min<int64_t>(kM, args.dst.dims[kH] - row), std::max<int64_t>(0, -col),
                      std::min<int64_t>(kM, args.dst.dims[kW] - col), lanes_here, s.lanes);
       }
@@ -299,17 +324,49 @@ struct Filter {
                      args.dst.dims[kH], args.dst.dims[kW], std::min(2 * s.lanes, layer.out_channels - channel)});
   }
 
+  // Weights of one block of output channels side by side, so that PackRow reads them in order.
+  static void GatherBlock(const ConvLayer& layer, const ConvArgs& args, const Sizes& s, int64_t block,
+                          float* HWY_RESTRICT gathered) {
+    constexpr int64_t kLead = 16;  // rows of weights
+    const int64_t width = s.vectors(block) * s.lanes, first = block * 2 * s.lanes;
+    const int64_t here = std::min(width, layer.out_channels - first);
+    const int64_t rows = layer.kernel[0] * kTaps * kTaps * layer.in_channels;
+    const float* from = args.weights + first;
+    for (int64_t row = 0; row < rows; ++row, from += layer.out_channels, gathered += width) {
+      if (row + kLead < rows) {
+        for (int64_t i = 0; i < here; i += 16) __builtin_prefetch(from + kLead * layer.out_channels + i, 0, 1);
+      }
+      std::fill(std::copy_n(from, here, gathered), gathered + width, 0.0f);
+    }
+  }
+
+  // One row of positions of a block, panels `distance` apart.
+  static void PackRow(const ConvLayer& layer, const Sizes& s, int64_t block, int row, const float* gathered,
+                      float* panels, int64_t distance) {
+    ConvLayer alone = layer;
+    alone.out_channels = s.vectors(block) * s.lanes;
+    for (int64_t f = 0; f < FilterPlanes(layer); ++f) {
+      PackerOf(alone, gathered, f, alone.out_channels)
+          .Row(row, 0, s.in_padded, panels + f * s.in_padded * alone.out_channels, distance);
+    }
+  }
+
   static void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
     const int64_t depth_taps = DepthTaps(layer), filter_planes = FilterPlanes(layer);
     float* m = scratch + depth_taps * grid.slot_floats;
     const int64_t m_position = OddLines(grid.run * 2 * s.lanes);
+    float* const own_panels = m + kProducts * m_position;
+    const int64_t own_distance = OddLines(s.panel_floats);
+    float* const gathered = own_panels + kFactors * own_distance;
     for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
       const int64_t first = unit % grid.runs * grid.run;
       const int64_t count = std::min(grid.run, grid.tiles - first);
       const int64_t plane_run = unit / grid.runs % grid.plane_runs;
-      const int64_t batch = unit / grid.runs / grid.plane_runs;
+      const int64_t batch = unit / grid.runs / grid.plane_runs % args.dst.dims[kN];
+      const int64_t group = unit / grid.runs / grid.plane_runs / args.dst.dims[kN];
+      const int64_t first_block = group * grid.blocks, last_block = std::min(first_block + grid.blocks, s.blocks);
       int64_t held[kMaxPlanes] = {-1, -1, -1};  // source plane in each slot
       const int64_t plane_end = std::min((plane_run + 1) * grid.planes, args.dst.dims[kD]);
       for (int64_t plane = plane_run * grid.planes; plane < plane_end; ++plane) {
@@ -333,18 +390,26 @@ struct Filter {
           taps[count_planes++] = first_filter + kd;
         }
         LineWalk source = NextSource(layer, args, grid, batch, plane, first + grid.run);
-        const int64_t source_lines = DivideUp(source.Lines(), s.blocks * kProducts);
-        for (int64_t block = 0; block < s.blocks; ++block) {
+        const int64_t source_lines = DivideUp(source.Lines(), grid.blocks * kProducts);
+        for (int64_t block = first_block; block < last_block; ++block) {
           LineWalk result = BlockResult(layer, args, s, grid, batch, plane, first, count, block);
           const int64_t result_lines = DivideUp(result.Lines(), kProducts);
-          const float* panels = args.packed + block * kProducts * s.panel_floats;
           const int64_t plane_floats = s.in_padded * s.vectors(block) * s.lanes;
+          const float* panels = own_panels;
           for (int p = 0; p < kProducts; ++p) {
+            if (args.packed != nullptr) {
+              panels = args.packed + block * kProducts * s.panel_floats + p * filter_planes * plane_floats;
+            } else if (p % kFactors == 0) {
+              if (p == 0) GatherBlock(layer, args, s, block, gathered);
+              PackRow(layer, s, block, p / kFactors, gathered, own_panels, own_distance);
+              panels = own_panels;
+            } else {
+              panels += own_distance;
+            }
             Segment segments[kMaxPlanes];
             for (int i = 0; i < count_planes; ++i) {
               const int value = Scheme::ValueOf(p / kFactors) * kValues + Scheme::ValueOf(p % kFactors);
-              segments[i] = {slots[i] + value * grid.position_floats,
-                             panels + (p * filter_planes + taps[i]) * plane_floats};
+              segments[i] = {slots[i] + value * grid.position_floats, panels + taps[i] * plane_floats};
             }
             source.Step<false>(source_lines);
             result.Step<true>(result_lines);
@@ -390,6 +455,7 @@ namespace {
     target::winograd::filter::PackedFloats,                                         \
     target::winograd::filter::Pack},                                                \
    {1, 4, 4},                                                                       \
+   true,                                                                            \
    false},
 #define FOVEA_WINOGRAD_ROWS(target, isa, label)                                  \
   FOVEA_WINOGRAD_ROW(target, isa, Filter3x3, "conv/winograd/" label "/f4x4-3x3") \

@@ -129,6 +129,10 @@ void Operator::BindConv(const kernels::ConvTransposeLayer& layer, std::span<cons
   args.src = AsSpatial(in[0]);
   args.dst = AsSpatial(out);
   args.packed = packed;
+  if (packed == nullptr) {
+    args.weights = in[1].data;
+    args.bias = in.size() > 2 ? in[2].data : nullptr;
+  }
   if (layer.has_residual) args.residual = AsSpatial(Narrow(in[3], out));
   for (int s = 0; s < 3; ++s) {
     const int axis = plan::SpatialAxis(s, static_cast<int>(out.rank));

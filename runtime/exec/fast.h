@@ -49,6 +49,7 @@ class FastRunner : public Runner {
   Status RunBands(size_t s, TensorSource* source, TensorSink* sink);
   bool RunNodes(const plan::Segment& segment);
   void MoveRows(const plan::Slide& slide);
+  void RepeatRows(int value);
   Status Stopped() const;
   // segment: the rows of its band, for ports that roll with it; -1: the tile, for the others.
   Status ReadInputs(TensorSource& source, int segment);

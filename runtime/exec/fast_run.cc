@@ -86,7 +86,6 @@ bool FastRunner::PackAndRun(size_t n, std::span<const Operand> in, const Operand
     op.BindSlice(slice, in, out, memory, &call_);
     if (!RunCall(n, work / op.slices())) return false;
   }
-  if (plan_.packable[n]) file_->Release(graph().values[static_cast<size_t>(op.node().node->inputs[1])]);
   return true;
 }
 
@@ -115,7 +114,8 @@ bool FastRunner::RunNode(size_t n) {
   const double share = static_cast<double>(made) / static_cast<double>(std::max<int64_t>(1, plan::Elements(node.out)));
   const int64_t work =
       std::max(made, read) + static_cast<int64_t>(share * static_cast<double>(profile_[n].multiply_adds));
-  if (packed_.at[n] == nullptr && op.PackedFloats() > 0) {
+  const bool packs = packed_.at[n] == nullptr && op.PackedFloats() > 0;
+  if (packs && !op.packs_when_run()) {
     if (!PackAndRun(n, in, out, work)) return false;
   } else {
     const int64_t calls = op.CallCount(in, out);
@@ -124,6 +124,8 @@ bool FastRunner::RunNode(size_t n) {
       if (!RunCall(n, work)) return false;
     }
   }
+  if (packs && plan_.packable[n]) file_->Release(graph().values[static_cast<size_t>(node.node->inputs[1])]);
+  RepeatRows(node.node->output);
   if (hooks.profile) profile_[n].ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return true;
 }
@@ -171,6 +173,24 @@ void FastRunner::MoveRows(const plan::Slide& slide) {
   float* data = BufferData(plan_.buffers[static_cast<size_t>(group.buffer)]);
   std::memmove(data, data + (slide.first - slide.old_first) * row,
                static_cast<size_t>(slide.count * row) * sizeof(float));
+}
+
+// The rows that a ring holds twice, after a node has made some of them in one of the two places.
+void FastRunner::RepeatRows(int value) {
+  const int g = plan_.slots[static_cast<size_t>(value)].group;
+  const plan::Group& group = plan_.groups[static_cast<size_t>(g)];
+  if (group.ring_rows == 0) return;
+  const plan::Region& made = state_.regions[static_cast<size_t>(value)];
+  const plan::Region& memory = state_.memory[static_cast<size_t>(g)];
+  int64_t row = 1;
+  for (size_t a = 2; a < dims(value).size(); ++a) row *= memory.axis[a].size();
+  float* data = BufferData(plan_.buffers[static_cast<size_t>(group.buffer)]);
+  const auto copy = [&](int64_t from, int64_t to, int64_t rows) {
+    if (rows > 0) std::memcpy(data + to * row, data + from * row, static_cast<size_t>(rows * row) * sizeof(float));
+  };
+  const int64_t begin = group.RingRow(made.axis[1].begin), end = begin + made.axis[1].size();
+  copy(group.ring_rows, 0, end - group.ring_rows);
+  copy(begin, group.ring_rows + begin, std::min(end, group.window_rows - group.ring_rows) - begin);
 }
 
 Status FastRunner::RunTile(const TileIndex& tile, TensorSource* source, TensorSink* sink) {

@@ -76,7 +76,10 @@ class Operator {
   int64_t PackedFloats() const;
   void Pack(const float* weights, const float* bias, float* packed, int part, int parts) const;
 
-  // Convolutions whose weights are packed when they are used can run a slice of output channels at a time, so that few
+  // Convolutions that may be bound without packed weights: they pack what they need as they run.
+  bool packs_when_run() const { return conv_ != nullptr && conv_->packs_when_run; }
+
+  // Others whose weights are packed when they are used can run a slice of output channels at a time, so that few
   // packed weights are there at once. Slice cuts so that a slice packs to about most_floats, if it can be cut so; until
   // then, and for other operators, there is one slice of all channels.
   void Slice(int64_t most_floats);
@@ -92,7 +95,8 @@ class Operator {
                  Call* bound) const;
 
   // Calls that make out's region, to be run one after another; the number depends on the operands' strides only.
-  // in: one an input of the node, holding at least what the region needs. packed: for convolutions. Constant time, no
+  // in: one an input of the node, holding at least what the region needs. packed: for convolutions; null where
+  // packs_when_run(). Constant time, no
   // allocation.
   int64_t CallCount(std::span<const Operand> in, const Operand& out) const;
   void Bind(int64_t call, std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const;

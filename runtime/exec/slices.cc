@@ -21,7 +21,7 @@ int64_t Taps(const kernels::ConvLayer& layer) {
 void Operator::Slice(int64_t most_floats) {
   slices_ = 1;
   const int64_t blocks = conv_layer_.out_channels / kBlock;
-  if (PackedFloats() <= most_floats || conv_layer_.groups != 1 || blocks < 2) return;
+  if (packs_when_run() || PackedFloats() <= most_floats || conv_layer_.groups != 1 || blocks < 2) return;
   const int64_t block_floats = PackedFloats() / blocks;
   slices_ =
       std::clamp<int64_t>((blocks * block_floats + most_floats - 1) / std::max<int64_t>(1, most_floats), 1, blocks);
@@ -49,7 +49,7 @@ int64_t Operator::SlicePackedFloats() const {
 }
 
 int64_t Operator::SliceFloats() const {
-  if (PackedFloats() == 0) return 0;
+  if (PackedFloats() == 0 || packs_when_run()) return 0;
   int64_t most_channels = 0;
   for (int64_t slice = 0; slice < slices_; ++slice) {
     most_channels = std::max(most_channels, SliceFirst(slice + 1) - SliceFirst(slice));

@@ -1,6 +1,7 @@
 #include "runtime/plan/cost.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fovea::plan {
 namespace {
@@ -8,10 +9,15 @@ namespace {
 // Measured on Zen 5, as parts of what the machine can do at best.
 constexpr double kConvEfficiency = 0.85;
 constexpr double kOtherBytesPerMultiplyAdd = 0.1;  // elementwise kernels of one thread, in cache
-// A Winograd transform of one position and channel, and packing one float of transformed weights, in multiply-adds.
-constexpr double kTransform = 14.5, kPack = 28;
+// A Winograd transform of one position and channel, and packing one float of transformed weights, in multiply-adds; of
+// panels that stay in the cache.
+constexpr double kTransform = 14.5, kPack = 100, kPackInCache = 34;
+// Winograd without packed weights: tiles of a run, and parts that the output channels are cut into.
+constexpr double kUnpackedTiles = 112, kUnpackedParts = 4;
 // What a node costs besides its work: regions, binding, waking the threads.
 constexpr double kCallSeconds = 5e-6;
+// Memory that is touched for the first time: the system clears it, 4 KiB at a time.
+constexpr double kTouchSeconds = 3.5e-10;  // a byte
 // Values above this leave the caches between two nodes; weights above it between two bands.
 constexpr double kCacheBytes = 16 << 20;
 
@@ -53,6 +59,20 @@ double MemoryBytes(const Plan& plan, size_t n) {
   return bytes;
 }
 
+// Multiply-adds, or what takes as long, of packing weights when they are used, over all runs of node n.
+double PackingWork(const Plan& plan, size_t n) {
+  const ResolvedNode& node = plan.graph.nodes[n];
+  const exec::Operator& op = plan.operators[n];
+  const double made = plan.work.made[static_cast<size_t>(node.node->output)], runs = plan.work.runs[n];
+  const auto packed = static_cast<double>(op.PackedFloats());
+  if (!op.packs_when_run() || runs == 0) return runs * packed * kPack;
+  const auto in = static_cast<double>(node.in[0].back()), out = static_cast<double>(node.out.back());
+  const std::array<int64_t, 3> lattice = op.lattice();
+  const double tiles = made / runs / out / static_cast<double>(lattice[1] * lattice[2]);
+  return runs * std::ceil(tiles / kUnpackedTiles) * packed * kPackInCache +
+         (kUnpackedParts - 1) * made * kTransform * in / out;
+}
+
 }  // namespace
 
 MachineRates NominalRates(kernels::Isa isa) {
@@ -83,10 +103,7 @@ Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates) {
     cost.seconds += seconds + runs * kCallSeconds;
     const auto packed = static_cast<double>(plan.operators[n].PackedFloats());
     if (packed > 0 && !plan.packed_ahead[n]) {
-      const exec::Operator& op = plan.operators[n];
-      const double again = static_cast<double>(op.slices() - 1) * made * kTransform *
-                           static_cast<double>(node.in[0].back()) / static_cast<double>(node.out.back());
-      const double packing = (runs * packed * kPack + (op.lattice()[1] > 1 ? again : 0)) / rate;
+      const double packing = PackingWork(plan, n) / rate;
       cost.packing += packing;
       cost.seconds += packing;
     } else if (packed > 0 && !weights_stay) {
@@ -94,6 +111,7 @@ Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates) {
     }
   }
   cost.seconds += plan.work.moved_bytes / (0.6 * rates.memory_bytes);
+  cost.seconds += static_cast<double>(plan.arena_bytes) * kTouchSeconds;
   return cost;
 }
 

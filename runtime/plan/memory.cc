@@ -34,13 +34,13 @@ void MemoryPlanner::LayOut() {
     ShareMemory(forbidden, &plan_, &aliases_);
     state_ = MakeTileState(plan_);
   } while (!MeasureTiles(&forbidden));
-  plan_.temporaries.assign(plan_.graph.nodes.size(), {});
+  SizeWindows();
+  scratch_.assign(plan_.graph.nodes.size(), {0, 0});
   SampleScratch();
   Place();
 }
 
 void MemoryPlanner::Place() {
-  AddSlack();
   MeasureBuffers();
   SizeTemporaries();
   PlaceAll();
@@ -48,7 +48,7 @@ void MemoryPlanner::Place() {
 
 bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
   largest_.assign(plan_.groups.size(), {});
-  for (auto* rows : {&tight_, &kept_, &advance_}) rows->assign(plan_.groups.size(), 0);
+  for (auto* rows : {&tight_, &kept_, &advance_, &reach_}) rows->assign(plan_.groups.size(), 0);
   moved_.assign(plan_.groups.size(), 0);
   plan_.bands = 1;
   for (auto& classes : classes_) classes.clear();
@@ -124,7 +124,7 @@ void MemoryPlanner::MeasureWindows(bool counts) {
   }
   const auto tiles = static_cast<double>(plan_.grid.tiles());
   // A window of no rows slides before every band: it begins at the first row that is kept.
-  for (Group& group : plan_.groups) group.window_rows = 0;
+  for (Group& group : plan_.groups) group.window_rows = group.ring_rows = 0;
   for (size_t s = 0; s < plan_.segments.size(); ++s) {
     const Segment& segment = plan_.segments[s];
     if (!segment.banded()) {
@@ -144,6 +144,7 @@ void MemoryPlanner::MeasureWindows(bool counts) {
         tight_[g] = std::max(tight_[g], size);
         advance_[g] = std::max(advance_[g], Advance(g));
       }
+      MeasureReach(s);
       for (size_t i = 0; i < state_.slide_count; ++i) {
         const size_t g = static_cast<size_t>(state_.slides[i].group);
         kept_[g] = std::max(kept_[g], state_.slides[i].count);
@@ -179,27 +180,60 @@ double MemoryPlanner::RowBytes(size_t g) const {
   return bytes;
 }
 
-void MemoryPlanner::AddSlack() {
+void MemoryPlanner::MeasureReach(size_t segment) {
+  const auto note = [&](int value, int64_t rows) {
+    const int g = plan_.slots[static_cast<size_t>(value)].group;
+    if (g >= 0) reach_[static_cast<size_t>(g)] = std::max(reach_[static_cast<size_t>(g)], rows);
+  };
+  for (int n = plan_.segments[segment].first; n < plan_.segments[segment].end; ++n) {
+    const ResolvedNode& node = plan_.graph.nodes[static_cast<size_t>(n)];
+    const NodeLinks& links = plan_.links[static_cast<size_t>(n)];
+    const Region& out = state_.regions[static_cast<size_t>(node.node->output)];
+    if (IsEmpty(out, node.out.size())) continue;
+    note(node.node->output, out.axis[1].size());
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (!node.Has(i) || links.inputs[i].size() < 2) continue;
+      const AxisLink& link = links.inputs[i][1];
+      if (link.kind == LinkKind::kUnused || link.out_axis < 0) continue;
+      note(node.node->inputs[i], Needed(links, link, out.axis[static_cast<size_t>(link.out_axis)]).size());
+    }
+  }
+}
+
+void MemoryPlanner::SizeWindows() {
   plan_.work.moved_bytes = 0;
   for (size_t g = 0; g < plan_.groups.size(); ++g) {
     Group& group = plan_.groups[g];
     if (group.rolling < 0) continue;
-    // Windows that are mostly new rows slide cheaply.
-    const auto kept = static_cast<double>(kept_[g]);
-    const double slack = 2 * kept_[g] < tight_[g] ? 0 : plan_.window_slack * kept;
-    group.window_rows = std::min(largest_[g][1], tight_[g] + static_cast<int64_t>(slack));
-    plan_.work.moved_bytes += moved_[g] / (1 + slack / static_cast<double>(std::max<int64_t>(1, advance_[g])));
+    group.window_rows = std::min(largest_[g][1], tight_[g]);
+    group.ring_rows = 0;
+    // Where most rows wait, and few of them are looked at at once, a ring repeats less than would be moved.
+    const int64_t again = reach_[g] - 1;
+    const bool waits = 2 * kept_[g] >= tight_[g] && 2 * again <= tight_[g] && tight_[g] + again < largest_[g][1];
+    const bool alone =
+        group.members.size() == 1 && plan_.buffers[static_cast<size_t>(group.buffer)].home == Home::kArena;
+    double moved = moved_[g];
+    if (waits && alone) {
+      group.ring_rows = tight_[g];
+      group.window_rows += again;
+      moved *= static_cast<double>(advance_[g] * again) / static_cast<double>(kept_[g] * tight_[g]);
+    }
+    plan_.work.moved_bytes += moved;
   }
 }
 
 bool MemoryPlanner::FitsWindows(size_t segment) {
   bool fits = true;
+  MeasureReach(segment);
   for (size_t g = 0; g < plan_.groups.size(); ++g) {
     if (plan_.groups[g].rolling != static_cast<int>(segment)) continue;
     const int64_t size = state_.memory[g].axis[1].size();
     Group& group = plan_.groups[g];
-    fits &= size <= group.window_rows;
-    group.window_rows = std::max(group.window_rows, size);
+    const int64_t ring = group.ring_rows == 0 ? 0 : std::max(group.ring_rows, size);
+    const int64_t rows = std::max(group.window_rows, ring == 0 ? size : ring + reach_[g] - 1);
+    fits &= rows == group.window_rows && ring == group.ring_rows;
+    group.window_rows = rows;
+    group.ring_rows = ring;
   }
   return fits;
 }
@@ -274,9 +308,11 @@ void MemoryPlanner::MeasureBuffers() {
 }
 
 void MemoryPlanner::SizeTemporaries() {
+  plan_.temporaries.assign(plan_.graph.nodes.size(), {});
   for (size_t n = 0; n < plan_.graph.nodes.size(); ++n) {
     const auto floats = static_cast<uint64_t>(plan_.operators[n].SliceFloats());
     plan_.temporaries[n].packed_bytes = plan_.packed_ahead[n] ? 0 : floats * kFloat;
+    plan_.temporaries[n].scratch_bytes = scratch_[n][plan_.packed_ahead[n]];
   }
 }
 
@@ -324,6 +360,7 @@ void MemoryPlanner::MeasureEveryTile() {
   }
   every_band_ = false;
   if (!windows_fit_) MeasureBuffers();
+  SizeTemporaries();
   PlaceAll();
 }
 
@@ -368,12 +405,23 @@ void MemoryPlanner::MeasureScratch(size_t n) {
   const exec::Operand out = OperandOf(plan_, state_, node.node->output, NoMemory() + (int64_t{1} << 36));
   const exec::Operator& op = plan_.operators[n];
   exec::Call call;
-  const bool sliced = op.slices() > 1 && !plan_.packed_ahead[n];
-  const int64_t calls = sliced ? op.slices() : op.CallCount(in_, out);
-  for (int64_t c = 0; c < calls; ++c) {
-    sliced ? op.BindSlice(c, in_, out, NoMemory(), &call) : op.Bind(c, in_, out, NoMemory(), &call);
-    uint64_t& bytes = plan_.temporaries[n].scratch_bytes;
+  const auto measure = [&](bool ahead) {
+    uint64_t& bytes = scratch_[n][ahead];
     bytes = std::max(bytes, Align(static_cast<uint64_t>(call.ScratchFloats()) * kFloat));
+  };
+  for (const bool ahead : {false, true}) {
+    const bool sliced = op.slices() > 1 && !ahead;
+    const int64_t calls = sliced ? op.slices() : op.CallCount(in_, out);
+    for (int64_t c = 0; c < calls; ++c) {
+      const float* const packed = op.packs_when_run() && !ahead ? nullptr : NoMemory();
+      sliced ? op.BindSlice(c, in_, out, packed, &call) : op.Bind(c, in_, out, packed, &call);
+      measure(ahead);
+    }
+    // Other operators pack nothing.
+    if (op.PackedFloats() == 0) {
+      scratch_[n][1] = scratch_[n][0];
+      break;
+    }
   }
 }
 

@@ -17,7 +17,7 @@ class MemoryPlanner {
   // Lays out memory for the grid and the segments in the plan. Scratch is measured on a sample of the tiles and bands,
   // since kernels' scratch follows no simple rule: the result is from below.
   void LayOut();
-  // The same after a change of packed_ahead or window_slack alone: much faster.
+  // The same after a change of packed_ahead alone: much faster.
   void Place();
   // Measures windows and scratch of every band, and of every tile that differs, of the grid that was laid out last.
   void MeasureEveryTile();
@@ -35,8 +35,10 @@ class MemoryPlanner {
   // Grows the windows of the groups that roll to what the bands of the tile in state_ need; stops where they have long
   // been large enough. counts: also notes the work of these bands.
   void MeasureWindows(bool counts);
-  // window_rows, and work.moved_bytes, from the tight windows.
-  void AddSlack();
+  // window_rows, ring_rows, and work.moved_bytes, from the tight windows.
+  void SizeWindows();
+  // Notes how many rows the segment's nodes read and write at once in the band in state_.
+  void MeasureReach(size_t segment);
   // Rows of the group that come in a band; bytes of one of its rows.
   int64_t Advance(size_t g) const;
   double RowBytes(size_t g) const;
@@ -58,11 +60,14 @@ class MemoryPlanner {
   TileState state_;
   bool every_band_ = false, windows_fit_ = true;
   std::vector<std::array<int64_t, kMaxTensorRank>> largest_;  // of every group, over all tiles
-  // Of every group that rolls: a tight window; the most rows that slide; rows that come in a band; bytes that slide.
-  std::vector<int64_t> tight_, kept_, advance_;
+  // Of every group that rolls: a tight window; the most rows that slide; rows that come in a band; the most that a node
+  // reads or writes at once; bytes that slide.
+  std::vector<int64_t> tight_, kept_, advance_, reach_;
   std::vector<double> moved_;
   std::vector<double> first_, along_;  // of every value: elements in the first tile; in those along an axis, by that
   std::vector<exec::Operand> in_;      // of the node that is measured
+  // Of every node, a thread's scratch with weights packed when they are used, and ahead.
+  std::vector<std::array<uint64_t, 2>> scratch_;
   std::array<std::vector<int64_t>, 3> classes_;  // of each grid axis: tiles whose extents differ
 };
 

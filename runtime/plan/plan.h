@@ -59,13 +59,21 @@ struct Group {
   // Segment whose bands move over this group's memory, a window of window_rows rows; -1: it holds all rows of a tile.
   int rolling = -1;
   int64_t window_rows = 0;
+  // > 0: the window is a ring, row r lies at r modulo ring_rows. The other window_rows - ring_rows rows behind it
+  // repeat its first ones, so that what is read or written across the end lies in one piece. 0: rows move up when it is
+  // full.
+  int64_t ring_rows = 0;
   std::vector<Member> members;
+  // Row of the window where row `row` of the value lies.
+  int64_t RingRow(int64_t row) const { return row - FloorDiv(row, ring_rows) * ring_rows; }
 };
 
 // Nodes [first, end), run band by band (see bands.h) or, with rows 0, one after another.
 struct Segment {
   int first = 0, end = 0;
   int64_t rows = 0;  // of the last node's output in a band
+  // > rows: nodes with many weights wait until they can make their share of so many rows, see bands.h.
+  int64_t coarse_rows = 0;
   bool banded() const { return rows > 0; }
 };
 
@@ -89,7 +97,7 @@ struct TileGrid {
 struct PlanWork {
   std::vector<double> made;  // value: elements computed, or read for inputs
   std::vector<double> runs;  // node: times that it makes something
-  double moved_bytes = 0;    // by windows that slide
+  double moved_bytes = 0;    // by windows that slide, or repeat rows
 };
 
 // What was looked at besides, see Strategist.
@@ -113,8 +121,6 @@ struct Plan {
   bool streaming = false;
   TileGrid grid;
   std::vector<Segment> segments;
-  // Windows of rows that wait for long get so many more of them, for each that they keep: they slide less often.
-  double window_slack = 0;
   int64_t bands = 1;  // the most that a segment has
   PlanWork work;
   std::vector<Alternative> alternatives;

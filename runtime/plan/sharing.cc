@@ -77,7 +77,7 @@ class Sharer {
   void AddGroup(int value, int buffer) {
     plan_.slots[Index(value)] = {static_cast<int>(plan_.groups.size()), 0};
     const bool external = plan_.buffers[static_cast<size_t>(buffer)].home != Home::kArena;
-    plan_.groups.push_back({value, buffer, false, external && !plan_.has_tile_buffers(), -1, 0, {{value, 0}}});
+    plan_.groups.push_back({value, buffer, false, external && !plan_.has_tile_buffers(), -1, 0, 0, {{value, 0}}});
   }
 
   void Join(int value, Slot slot) {

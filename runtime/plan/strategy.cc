@@ -24,11 +24,12 @@ struct LeanLevel {
 constexpr LeanLevel kLean[] = {{UINT64_MAX, 0}, {8u << 20, 4 << 20}, {2u << 20, 4 << 20}, {256u << 10, 1 << 20}};
 constexpr int kLeanLevels = static_cast<int>(std::size(kLean));
 
-constexpr double kSlack[] = {0, 0.5, 1};
 // Narrower strips than the widest that fit which are tried, too.
 constexpr size_t kMoreStrips = 6;
 constexpr size_t kMostAlternatives = 4;
-constexpr double kFewMoved = 2e8;  // bytes a second of the run
+// Arenas from which on it pays to look for something better than the first plan that fits: a run takes seconds, the
+// search about a tenth of one.
+constexpr uint64_t kLargeArena = uint64_t{512} << 20;
 
 // Sizes of the first output along D, H, W, and the lattice of its tiles.
 void FindGrid(const Plan& plan, TileGrid* grid, std::array<int64_t, 3>* lattice) {
@@ -49,9 +50,10 @@ void FindGrid(const Plan& plan, TileGrid* grid, std::array<int64_t, 3>* lattice)
 // Values of this size go out to memory and back between one node and the next; those of a band stay in the last cache.
 // Measured on Zen 5 (1 MiB L2, 32 MiB L3), times without bands = 1: U-Net 32 at 512 x 512 0.93, StarDist 0.90, CARE
 // 0.97; within 2 % of that for 8 to 32 MiB and 4 to 16 MiB of working set.
-BandPolicy Policy(int64_t band_rows) {
+BandPolicy Policy(int64_t band_rows, int64_t coarse_rows) {
   BandPolicy policy;
   policy.rows = std::max<int64_t>(0, band_rows);
+  policy.coarse_rows = coarse_rows;
   policy.large_bytes = band_rows < 0 ? UINT64_MAX : uint64_t{16} << 20;
   policy.weight_bytes = band_rows > 0 ? UINT64_MAX : uint64_t{4} << 20;
   policy.working_bytes = uint64_t{8} << 20;
@@ -141,13 +143,13 @@ void Strategist::SetWeights(int lean) {
 }
 
 Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
-  const bool same = laid_out_ && strategy.tile == applied_.tile && strategy.band_rows == applied_.band_rows;
+  const bool same = laid_out_ && strategy.tile == applied_.tile && strategy.band_rows == applied_.band_rows &&
+                    strategy.coarse_rows == applied_.coarse_rows;
   SetWeights(strategy.lean);
-  plan_.window_slack = strategy.slack;
   if (same) {
     planner_.Place();
   } else {
-    plan_.segments = ChooseSegments(plan_, Policy(strategy.band_rows));
+    plan_.segments = ChooseSegments(plan_, Policy(strategy.band_rows, strategy.coarse_rows));
     SetTile(strategy.tile);
     planner_.LayOut();
   }
@@ -179,18 +181,12 @@ bool Strategist::Consider(const Strategy& strategy) {
   return true;
 }
 
-// All weights and slacks for one grid and one height of bands. True when all that is worth trying fits.
-bool Strategist::ConsiderWeights(const std::array<int64_t, 3>& tile, int64_t rows) {
+// All weights for one grid and one height of bands. True when all fit.
+bool Strategist::ConsiderWeights(Strategy strategy) {
   bool all = true;
   for (int lean : lean_levels_) {
-    for (const double slack : kSlack) {
-      if (!Consider({tile, rows, lean, slack})) {
-        all = false;
-        break;
-      }
-      // Slack only serves windows that slide.
-      if (plan_.work.moved_bytes < kFewMoved * found_.back().seconds) break;
-    }
+    strategy.lean = lean;
+    all &= Consider(strategy);
   }
   return all;
 }
@@ -205,18 +201,25 @@ void Strategist::ConsiderBands() {
   if (!may_tile()) strips.resize(1);
   for (const int64_t r : rows) {
     if (r >= plan_.grid.size[volume ? 0 : 1] && options_.band_rows == 0) continue;
-    const auto fits = [&](size_t i) { return Consider({strips[i], r, lean_levels_.back(), 0}); };
-    if (!fits(strips.size() - 1)) continue;
-    // The widest strips that fit with the leanest weights: fewer have less halo. Others need narrower ones.
-    size_t bad = 0, good = strips.size() - 1;
-    if (good > 0 && fits(0)) good = 0;
-    while (good - bad > 1) {
-      const size_t middle = (good + bad) / 2;
-      (fits(middle) ? good : bad) = middle;
+    for (const int64_t more : {1, 4, 16}) {
+      if (more > 1 && r * more > rows[0] * 2) continue;
+      ConsiderBands(r, more > 1 ? r * more : 0, strips);
     }
-    for (size_t i = good; i < strips.size() && i < good + kMoreStrips; ++i) {
-      if (ConsiderWeights(strips[i], r)) break;
-    }
+  }
+}
+
+void Strategist::ConsiderBands(int64_t rows, int64_t coarse_rows, const std::vector<std::array<int64_t, 3>>& strips) {
+  const auto fits = [&](size_t i) { return Consider({strips[i], rows, coarse_rows, lean_levels_.back()}); };
+  if (!fits(strips.size() - 1)) return;
+  // The widest strips that fit with the leanest weights: fewer have less halo. Others need narrower ones.
+  size_t bad = 0, good = strips.size() - 1;
+  if (good > 0 && fits(0)) good = 0;
+  while (good - bad > 1) {
+    const size_t middle = (good + bad) / 2;
+    (fits(middle) ? good : bad) = middle;
+  }
+  for (size_t i = good; i < strips.size() && i < good + kMoreStrips; ++i) {
+    if (ConsiderWeights({strips[i], rows, coarse_rows, 0})) break;
   }
 }
 
@@ -250,7 +253,7 @@ void Strategist::Grow(int lean, std::array<int64_t, 3>* tile) {
       const int64_t middle = (good + bad) / 2;
       std::array<int64_t, 3> larger = best;
       larger[s] = middle * lattice_[s];
-      (Consider({larger, -1, lean, 0}) ? good : bad) = middle;
+      (Consider({larger, -1, 0, lean}) ? good : bad) = middle;
     }
     best[s] = std::min(good * lattice_[s], size[s]);
   }
@@ -262,11 +265,11 @@ void Strategist::Grow(int lean, std::array<int64_t, 3>* tile) {
 void Strategist::ConsiderTiles() {
   for (int lean : lean_levels_) {
     std::array<int64_t, 3> tile = plan_.grid.size;
-    bool good = Consider({tile, -1, lean, 0});
-    while (!good && may_tile() && Halve(&tile)) good = Consider({tile, -1, lean, 0});
+    bool good = Consider({tile, -1, 0, lean});
+    while (!good && may_tile() && Halve(&tile)) good = Consider({tile, -1, 0, lean});
     if (!good || tile == plan_.grid.size) continue;
     Grow(lean, &tile);
-    Consider({tile, -1, lean, 0});
+    Consider({tile, -1, 0, lean});
   }
 }
 
@@ -320,9 +323,11 @@ Status Strategist::Choose() {
   const bool asked = options_.tile[0] > 0 || options_.tile[1] > 0 || options_.tile[2] > 0;
   if (asked) {
     FOVEA_RETURN_IF_ERROR(ChooseAsAsked());
-  } else if (!Consider({{0, 0, 0}, options_.band_rows, 0, 0}) || options_.smallest) {
+  } else if (!Consider({{0, 0, 0}, options_.band_rows}) || options_.smallest) {
     ConsiderBands();
     ConsiderTiles();
+  } else if (plan_.arena_bytes > kLargeArena && options_.band_rows == 0) {
+    ConsiderBands();
   }
   if (options_.smallest) {
     best_ = -1;

@@ -64,6 +64,7 @@ void LayOutTile(const Plan& plan, const std::array<int64_t, 3>& tile, TileState*
 exec::Operand OperandOf(const Plan& plan, const TileState& state, int value, float* buffer) {
   const size_t v = static_cast<size_t>(value);
   const Slot& slot = plan.slots[v];
+  const Group& group = plan.groups[static_cast<size_t>(slot.group)];
   const Region& memory = state.memory[static_cast<size_t>(slot.group)];
   exec::Operand operand;
   operand.data = buffer;
@@ -74,7 +75,9 @@ exec::Operand OperandOf(const Plan& plan, const TileState& state, int value, flo
     operand.dims[a] = plan.graph.dims[v][a];
     operand.strides[a] = stride;
     const int64_t shift = a + 1 == operand.rank ? slot.channel : 0;
-    operand.data += (operand.begin(a) + shift - memory.axis[a].begin) * stride;
+    const bool ring = a == 1 && group.ring_rows > 0;
+    const int64_t at = ring ? group.RingRow(operand.begin(a)) : operand.begin(a) + shift - memory.axis[a].begin;
+    operand.data += at * stride;
     stride *= memory.axis[a].size();
   }
   return operand;
@@ -84,6 +87,9 @@ exec::Operand NarrowToNeed(const Plan& plan, const TileState& state, size_t node
                            const exec::Operand& held) {
   const NodeLinks& links = plan.links[node];
   const Region& out = state.regions[static_cast<size_t>(plan.graph.nodes[node].node->output)];
+  const int group = plan.slots[static_cast<size_t>(plan.graph.nodes[node].node->inputs[input])].group;
+  const Group* ring = group < 0 ? nullptr : &plan.groups[static_cast<size_t>(group)];
+  if (ring != nullptr && ring->ring_rows == 0) ring = nullptr;
   exec::Operand need = held;
   for (size_t a = 0; a < held.rank; ++a) {
     const AxisLink& link = links.inputs[input][a];
@@ -91,7 +97,12 @@ exec::Operand NarrowToNeed(const Plan& plan, const TileState& state, size_t node
     const Interval wanted = link.out_axis < 0 ? Interval{0, 1} : out.axis[static_cast<size_t>(link.out_axis)];
     const Interval interval = link.kind == LinkKind::kHeld ? held.region.axis[a] : Needed(links, link, wanted);
     // An empty interval (this input has no part in the region) stays where the memory is.
-    if (!interval.empty()) need.data += (interval.begin - held.begin(a)) * held.strides[a];
+    if (!interval.empty()) {
+      const bool in_ring = a == 1 && ring != nullptr;
+      const int64_t rows =
+          in_ring ? ring->RingRow(interval.begin) - ring->RingRow(held.begin(a)) : interval.begin - held.begin(a);
+      need.data += rows * held.strides[a];
+    }
     need.region.axis[a] = interval;
   }
   return need;

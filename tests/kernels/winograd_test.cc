@@ -222,6 +222,28 @@ void CheckRectangles(const ConvKernel& row, const ConvCase& c, const Inputs<Conv
   }
 }
 
+// Without packed weights: the same bits, also unit by unit from the last to the first.
+void CheckUnpacked(const ConvKernel& row, const ConvCase& c, const Inputs<ConvLayer>& s, const Owned& want) {
+  ASSERT_TRUE(row.packs_when_run);
+  const Owned dst(c.dst, c.dst_gap, c.side);
+  ConvArgs args = ArgsOf<ConvKernel>(c, s, dst, nullptr);
+  args.weights = s.weights.data();
+  args.bias = s.bias.data();
+  for (const bool at_once : {true, false}) {
+    if (c.residual_is_dst) CopyInto(dst.view, s.residual.view);
+    if (at_once) {
+      RunAll(row, c.layer, args);
+    } else {
+      for (int64_t unit = row.units(c.layer, args); unit-- > 0;) {
+        Guarded scratch(row.scratch_floats(c.layer, args), Guarded::Side::kEnd, true);
+        row.run(c.layer, args, unit, unit + 1, scratch.data());
+      }
+    }
+    ExpectGapsUntouched(dst);
+    ExpectSameBits(dst.view, want.view, at_once ? "packed when run" : "packed when run, by units");
+  }
+}
+
 ConvCase RandomCase(std::mt19937& random, int64_t window, bool volume, bool doubled) {
   ConvCase c;
   c.layer.kernel[1] = c.layer.kernel[2] = window;
@@ -268,6 +290,7 @@ TEST(Winograd, EveryRowOnRandomLayers) {
       if (::testing::Test::HasFailure()) return;
       CheckUnits(row, c, s, dst, random);
       CheckRectangles(row, c, s, dst, random);
+      CheckUnpacked(row, c, s, dst);
       ++cases;
       doubled_cases += doubled ? 1 : 0;
     }
@@ -296,6 +319,7 @@ TEST(Winograd, WideLayersAreAccurate) {
     const Owned dst(c.dst, 0, c.side);
     const Guarded packed = PackFor(row, c.layer, s, 1);
     RunAll(row, c.layer, ArgsOf<ConvKernel>(c, s, dst, packed.data()));
+    CheckUnpacked(row, c, s, dst);
     double worst = 0, largest = 0;
     for (int64_t h = 0; h < rows; ++h) {
       for (int64_t w = 0; w < cols; w += 3) {

@@ -166,6 +166,29 @@ TEST(Plan, SkipConnectionsAreWrittenWhereTheyAreConcatenated) {
   EXPECT_EQ(ValueBytes(*plan), 16u * 16 * 10 * 4 + 8 * 8 * 8 * 4 + 8 * 8 * 4 * 4);
 }
 
+// A skip connection that waits for a window of 60 rows: 4 rows a band are copied at the ring's end, not 60 moved.
+TEST(Plan, RowsThatWaitForLongLieInARing) {
+  NetBuilder net(1);
+  const int skip = net.Conv(net.Input("byxc", {1, 512, 32, 2}), 4, 3);
+  int deep = skip;
+  for (int i = 0; i < 30; ++i) deep = net.Conv(deep, 4, 3);
+  net.Output(net.Conv(net.Concat({skip, deep}), 1, 1));
+  PlanOptions options;
+  options.band_rows = 4;
+  auto plan = PlanOf(net, {{1, 512, 32, 2}}, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  const Group& group = plan->groups[static_cast<size_t>(plan->slots[static_cast<size_t>(skip)].group)];
+  ASSERT_GE(group.rolling, 0);
+  EXPECT_GT(group.ring_rows, 30);
+  // A band's rows and the window of the convolution behind it, less one.
+  EXPECT_GE(group.window_rows, group.ring_rows + 5);
+  EXPECT_LE(group.window_rows, group.ring_rows + 8);
+  EXPECT_EQ(group.RingRow(group.ring_rows + 3), 3);
+  EXPECT_EQ(group.RingRow(-1), group.ring_rows - 1);
+  const double image = 512.0 * 32 * 4 * 4;
+  EXPECT_LT(plan->work.moved_bytes, 32 * image);  // each of the 32 windows moves less than it makes
+}
+
 TEST(Plan, ElementwiseOperatorsWorkInPlaceAndResultsGoStraightToTheCaller) {
   NetBuilder net(1);
   int x = net.Input("byxc", {1, 8, 8, 2});
