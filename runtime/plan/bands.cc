@@ -6,8 +6,6 @@ namespace fovea::plan {
 namespace {
 
 constexpr size_t kRows = 1;  // the axis that bands move along
-// Packed weights beyond which a node waits for coarse_rows.
-constexpr uint64_t kManyWeights = 1 << 20;
 
 size_t Index(int v) { return static_cast<size_t>(v); }
 
@@ -167,7 +165,6 @@ std::vector<Segment> ChooseSegments(const Plan& plan, const BandPolicy& policy) 
     }
     if (segment.end > n) {
       segment.rows = policy.rows > 0 ? policy.rows : RowsThatFit(plan, segment, policy.working_bytes);
-      segment.coarse_rows = policy.coarse_rows;
       if (segment.rows >= plan.graph.nodes[Index(segment.end - 1)].out[kRows]) segment.rows = 0;
     }
     if (segment.end - n < (policy.rows > 0 ? 1 : 2)) segment.rows = 0;
@@ -185,11 +182,10 @@ std::vector<Segment> ChooseSegments(const Plan& plan, const BandPolicy& policy) 
 namespace {
 
 // until of every value: what can be made of the rows that are there. Each node advances by at most the band's share of
-// its rows, also where more could be made, so that rows do not pile up in front of the next node; a coarse one by its
-// larger share, or not at all.
+// its rows, also where more could be made, so that rows do not pile up in front of the next node.
 void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
   const int64_t total = std::max<int64_t>(1, state->band_total);
-  const auto share = [&](int64_t size, int64_t rows) { return std::max<int64_t>(1, CeilDiv(size * rows, total)); };
+  const auto share = [&](int64_t size) { return std::max<int64_t>(1, CeilDiv(size * segment.rows, total)); };
   for (int n = segment.first; n < segment.end; ++n) {
     if (!IsActive(plan, *state, Index(n))) continue;
     const ResolvedNode& node = plan.graph.nodes[Index(n)];
@@ -208,9 +204,7 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
       return true;
     };
     // In steps of the lattice from `good`, which is made or can be.
-    const bool coarse = segment.coarse_rows > segment.rows && PackedBytes(plan, Index(n)) > kManyWeights;
-    const int64_t most = share(tile.size(), coarse ? segment.coarse_rows : segment.rows);
-    int64_t good = made.made, bad = lattice.Up(made.made + most) + 1;
+    int64_t good = made.made, bad = lattice.Up(made.made + share(tile.size())) + 1;
     if (bad > tile.end) {
       if (can_make(tile.end)) {
         made.until = tile.end;
@@ -224,7 +218,7 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
       if (at >= bad) break;
       (can_make(at) ? good : bad) = at;
     }
-    if (!coarse || good == bad - 1) made.until = good;
+    made.until = good;
   }
 }
 

@@ -2,10 +2,6 @@
 // and values that live only among them need memory for a window of rows instead of all.
 //
 // A band is a run of positions along axis 1 of the tensors, the slowest spatial one: rows of planes, planes of volumes.
-// Weights that are packed when they are used, or do not stay in the cache, cost as much for one row as for many: nodes
-// with many weights may wait for more rows than others (coarse_rows), while values of high resolution, which need most
-// of the memory, have short windows.
-//
 // Nothing is computed twice: in each band, a few more rows of the values from outside come into view, every node makes
 // what can be made of the rows that are there, and a row is dropped once no later row of any consumer reads it.
 #ifndef FOVEA_RUNTIME_PLAN_BANDS_H_
@@ -18,7 +14,6 @@ namespace fovea::plan {
 // How ChooseSegments cuts.
 struct BandPolicy {
   int64_t rows = 0;            // > 0: bands of so many rows of a segment's last node, wherever bands are possible
-  int64_t coarse_rows = 0;     // as Segment::coarse_rows
   uint64_t large_bytes = 0;    // rows == 0: only around values of at least so many bytes
   uint64_t weight_bytes = 0;   // nodes with more packed weights stay out: every band reads them all again
   uint64_t working_bytes = 0;  // rows == 0: what the values of a band may take together

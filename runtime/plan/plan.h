@@ -72,8 +72,6 @@ struct Group {
 struct Segment {
   int first = 0, end = 0;
   int64_t rows = 0;  // of the last node's output in a band
-  // > rows: nodes with many weights wait until they can make their share of so many rows, see bands.h.
-  int64_t coarse_rows = 0;
   bool banded() const { return rows > 0; }
 };
 

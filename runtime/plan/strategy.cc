@@ -50,10 +50,9 @@ void FindGrid(const Plan& plan, TileGrid* grid, std::array<int64_t, 3>* lattice)
 // Values of this size go out to memory and back between one node and the next; those of a band stay in the last cache.
 // Measured on Zen 5 (1 MiB L2, 32 MiB L3), times without bands = 1: U-Net 32 at 512 x 512 0.93, StarDist 0.90, CARE
 // 0.97; within 2 % of that for 8 to 32 MiB and 4 to 16 MiB of working set.
-BandPolicy Policy(int64_t band_rows, int64_t coarse_rows) {
+BandPolicy Policy(int64_t band_rows) {
   BandPolicy policy;
   policy.rows = std::max<int64_t>(0, band_rows);
-  policy.coarse_rows = coarse_rows;
   policy.large_bytes = band_rows < 0 ? UINT64_MAX : uint64_t{16} << 20;
   policy.weight_bytes = band_rows > 0 ? UINT64_MAX : uint64_t{4} << 20;
   policy.working_bytes = uint64_t{8} << 20;
@@ -143,13 +142,12 @@ void Strategist::SetWeights(int lean) {
 }
 
 Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
-  const bool same = laid_out_ && strategy.tile == applied_.tile && strategy.band_rows == applied_.band_rows &&
-                    strategy.coarse_rows == applied_.coarse_rows;
+  const bool same = laid_out_ && strategy.tile == applied_.tile && strategy.band_rows == applied_.band_rows;
   SetWeights(strategy.lean);
   if (same) {
     planner_.Place();
   } else {
-    plan_.segments = ChooseSegments(plan_, Policy(strategy.band_rows, strategy.coarse_rows));
+    plan_.segments = ChooseSegments(plan_, Policy(strategy.band_rows));
     SetTile(strategy.tile);
     planner_.LayOut();
   }
@@ -201,15 +199,12 @@ void Strategist::ConsiderBands() {
   if (!may_tile()) strips.resize(1);
   for (const int64_t r : rows) {
     if (r >= plan_.grid.size[volume ? 0 : 1] && options_.band_rows == 0) continue;
-    for (const int64_t more : {1, 4, 16}) {
-      if (more > 1 && r * more > rows[0] * 2) continue;
-      ConsiderBands(r, more > 1 ? r * more : 0, strips);
-    }
+    ConsiderBands(r, strips);
   }
 }
 
-void Strategist::ConsiderBands(int64_t rows, int64_t coarse_rows, const std::vector<std::array<int64_t, 3>>& strips) {
-  const auto fits = [&](size_t i) { return Consider({strips[i], rows, coarse_rows, lean_levels_.back()}); };
+void Strategist::ConsiderBands(int64_t rows, const std::vector<std::array<int64_t, 3>>& strips) {
+  const auto fits = [&](size_t i) { return Consider({strips[i], rows, lean_levels_.back()}); };
   if (!fits(strips.size() - 1)) return;
   // The widest strips that fit with the leanest weights: fewer have less halo. Others need narrower ones.
   size_t bad = 0, good = strips.size() - 1;
@@ -219,7 +214,7 @@ void Strategist::ConsiderBands(int64_t rows, int64_t coarse_rows, const std::vec
     (fits(middle) ? good : bad) = middle;
   }
   for (size_t i = good; i < strips.size() && i < good + kMoreStrips; ++i) {
-    if (ConsiderWeights({strips[i], rows, coarse_rows, 0})) break;
+    if (ConsiderWeights({strips[i], rows})) break;
   }
 }
 
@@ -253,7 +248,7 @@ void Strategist::Grow(int lean, std::array<int64_t, 3>* tile) {
       const int64_t middle = (good + bad) / 2;
       std::array<int64_t, 3> larger = best;
       larger[s] = middle * lattice_[s];
-      (Consider({larger, -1, 0, lean}) ? good : bad) = middle;
+      (Consider({larger, -1, lean}) ? good : bad) = middle;
     }
     best[s] = std::min(good * lattice_[s], size[s]);
   }
@@ -265,11 +260,11 @@ void Strategist::Grow(int lean, std::array<int64_t, 3>* tile) {
 void Strategist::ConsiderTiles() {
   for (int lean : lean_levels_) {
     std::array<int64_t, 3> tile = plan_.grid.size;
-    bool good = Consider({tile, -1, 0, lean});
-    while (!good && may_tile() && Halve(&tile)) good = Consider({tile, -1, 0, lean});
+    bool good = Consider({tile, -1, lean});
+    while (!good && may_tile() && Halve(&tile)) good = Consider({tile, -1, lean});
     if (!good || tile == plan_.grid.size) continue;
     Grow(lean, &tile);
-    Consider({tile, -1, 0, lean});
+    Consider({tile, -1, lean});
   }
 }
 

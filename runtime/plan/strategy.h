@@ -18,7 +18,6 @@ namespace fovea::plan {
 struct Strategy {
   std::array<int64_t, 3> tile{0, 0, 0};  // D, H, W of output tiles; 0: whole axis
   int64_t band_rows = 0;                 // as PlanOptions::band_rows
-  int64_t coarse_rows = 0;               // as BandPolicy::coarse_rows
   int lean = 0;                          // index into the levels of weights packed when used, 0: none
 };
 
@@ -47,7 +46,7 @@ class Strategist {
   bool Consider(const Strategy& strategy);
   bool ConsiderWeights(Strategy strategy);
   void ConsiderBands();
-  void ConsiderBands(int64_t rows, int64_t coarse_rows, const std::vector<std::array<int64_t, 3>>& strips);
+  void ConsiderBands(int64_t rows, const std::vector<std::array<int64_t, 3>>& strips);
   void ConsiderTiles();
   Status ChooseAsAsked();
   // For the reader: of each other kind, the fastest that fits, or the smallest.
