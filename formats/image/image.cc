@@ -15,7 +15,7 @@
 namespace fovea::formats {
 namespace {
 
-constexpr int64_t kConversionBytes = int64_t{256} << 10;
+constexpr int64_t kConversionBytes = int64_t{128} << 10;
 constexpr int64_t kMaxSide = (int64_t{1} << 31) - 1;
 
 Status CheckInside(const ImageInfo& info, const Region& r) {
@@ -161,7 +161,7 @@ Result<int64_t> WriterBytes(const std::string& path, const ImageInfo& info, cons
     case FileFormat::kPng: return pixels * info.y * element + (int64_t{1} << 20);
     case FileFormat::kNpy: break;
   }
-  return pixels * element + (int64_t{1} << 20);
+  return info.c > 1 ? pixels * element : 0;  // channels that are interleaved are merged, row by row
 }
 
 }  // namespace fovea::formats

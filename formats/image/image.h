@@ -94,6 +94,8 @@ class ImageReader {
 
   // Upper limit for decoded strips and tiles kept for reuse (default 16 MiB; at least one is always kept).
   virtual void SetCacheBytes(int64_t) {}
+  // A cache of so many bytes decodes every strip or tile once while bands are read downwards; more serves little.
+  virtual int64_t UsefulCacheBytes() const { return 0; }
 
  protected:
   ImageReader() = default;

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kMaxSpan = 16;        // pixels further apart than this are not read row by row
 constexpr int64_t kMaxInterleaved = 4;  // a last axis of up to 4 entries is colour
-constexpr int64_t kBlockBytes = 256 << 10;
 
 // Elements between neighbours along each axis.
 struct Strides {
@@ -102,7 +101,7 @@ class NpyReader final : public ImageReader {
   int64_t WorkingBytes(int64_t) const override {
     const auto bytes = static_cast<int64_t>(DTypeBytes(info_.dtype));
     if (strides_.x > kMaxSpan) return info_.plane_count() * info_.y * info_.x * bytes;
-    return info_.x * strides_.x * bytes + kBlockBytes;
+    return strides_.x > 1 ? info_.x * strides_.x * bytes : 0;  // otherwise rows go to the caller
   }
 
  private:
@@ -216,7 +215,7 @@ class NpyWriter final : public ImageWriter {
   void KeepUnfinished(bool keep) override { file_.Keep(keep); }
 
   int64_t WorkingBytes(int64_t) const override {
-    return info_.x * strides_.x * static_cast<int64_t>(DTypeBytes(info_.dtype)) + kBlockBytes;
+    return strides_.x > 1 ? info_.x * strides_.x * static_cast<int64_t>(DTypeBytes(info_.dtype)) : 0;
   }
 
  private:

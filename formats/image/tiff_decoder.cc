@@ -282,13 +282,22 @@ Status TiffDecoder::ReadPlain(const TiffPage& page, uint64_t offset, int64_t sam
                       width * static_cast<int64_t>(DTypeBytes(page.dtype)));
 }
 
-int64_t TiffDecoder::WorkingBytes(const TiffPage& page, int64_t band_rows) const {
+int64_t TiffDecoder::WorkingBytes(const TiffPage& page, int64_t pages, int64_t band_rows) const {
   const int64_t row_bytes = page.chunk_row_bytes();
   if (page.raw()) return std::max(kBlockBytes, row_bytes);
-  constexpr int64_t kLibrary = int64_t{1} << 20;  // libtiff's handle, tables and decoder state
-  if (!page.tiled && page.chunk_bytes() > kWholeStripBytes) return kLibrary + (band_rows + 1) * row_bytes;
+  // libtiff's handle, decoder state, and its tables of positions.
+  const int64_t library = (int64_t{384} << 10) + 16 * page.chunk_count();
+  if (!page.tiled && page.chunk_bytes() > kWholeStripBytes) {
+    uint64_t compressed = 0;  // libtiff takes in a whole strip
+    for (uint64_t i = 0; i < page.byte_counts.count; ++i) {
+      const Result<uint64_t> bytes = structure_->Integer(page.byte_counts, i);
+      if (bytes.ok()) compressed = std::max(compressed, std::min(*bytes, source_->size()));
+    }
+    return library + static_cast<int64_t>(compressed) + 2 * (band_rows + 1) * row_bytes;
+  }
   // The cache, and one chunk's compressed bytes (at most slightly more than decoded).
-  return kLibrary + std::max(cache_limit_, 2 * page.chunk_bytes()) + 2 * page.chunk_bytes();
+  const int64_t cached = std::min(std::max(cache_limit_, page.chunk_bytes()), pages * page.page_bytes());
+  return library + cached + page.chunk_bytes() * 5 / 4;
 }
 
 }  // namespace fovea::formats

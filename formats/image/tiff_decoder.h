@@ -34,7 +34,8 @@ class TiffDecoder {
                    int64_t width, void* dst);
 
   void set_cache_bytes(int64_t bytes) { cache_limit_ = bytes; }
-  int64_t WorkingBytes(const TiffPage& page, int64_t band_rows) const;
+  // pages: of the image, all like `page`.
+  int64_t WorkingBytes(const TiffPage& page, int64_t pages, int64_t band_rows) const;
 
  private:
   struct Chunk {

@@ -69,6 +69,8 @@ int64_t TiffLevel::TableBytes() const {
   return 3 * static_cast<int64_t>(sizeof(Location)) * shape_.pages * shape_.page_chunks();
 }
 
+int64_t TiffLevel::BodyBytes() const { return shape_.pages * shape_.page_chunks() * shape_.chunk_bytes(); }
+
 uint64_t TiffLevel::PlaceOf(int64_t number) const {
   const int64_t page = number / shape_.page_chunks(), i = number % shape_.page_chunks();
   return base_ + static_cast<uint64_t>(page * shape_.page_bytes() + i * shape_.chunk_bytes());

@@ -55,6 +55,7 @@ class TiffLevel {
   Status Complete();
   void AddChunks(int64_t page, IfdBuilder* ifd) const;
   int64_t TableBytes() const;
+  int64_t BodyBytes() const;  // of all strips or tiles, before compression
 
   void Save(StateWriter* state) const;
   Status Load(StateReader* state);

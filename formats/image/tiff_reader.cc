@@ -31,7 +31,12 @@ class TiffReader final : public ImageReader {
 
   int64_t WorkingBytes(int64_t band_rows) const override {
     const int64_t files = stack_.files.size() > 1 ? 2 : 1;
-    return files * main_.decoder->WorkingBytes(stack_.first, band_rows);
+    return files * main_.decoder->WorkingBytes(stack_.first, Pages(), band_rows);
+  }
+
+  int64_t UsefulCacheBytes() const override {
+    const int64_t planes = stack_.first.separate ? info_.c : info_.c / stack_.first.samples;
+    return stack_.first.raw() ? 0 : (planes * stack_.first.chunks_across() + 1) * stack_.first.chunk_bytes();
   }
 
   void SetCacheBytes(int64_t bytes) override {
@@ -41,6 +46,8 @@ class TiffReader final : public ImageReader {
   }
 
  private:
+  int64_t Pages() const { return info_.t * info_.z * info_.c / stack_.first.samples; }
+
   struct File {
     std::unique_ptr<ByteSource> source;
     TiffStructure structure;

@@ -97,11 +97,12 @@ class TiffWriter final : public ImageWriter {
   int64_t band_alignment() const override { return compressed() ? levels_[0]->shape().chunk_height : 1; }
 
   int64_t WorkingBytes(int64_t) const override {
-    int64_t bytes = int64_t{1} << 20;  // blocks, and the directory of the first page
+    int64_t bytes = int64_t{384} << 10;  // a block, and the directory of the first page
     for (const auto& level : levels_) bytes += level->TableBytes();
     // Besides those that wait: one whole chunk, half of it, and its encoded form.
     const int64_t chunk = levels_[0]->shape().chunk_bytes();
-    if (body_.store != nullptr) bytes += ChunkStore::MemoryBytes(chunk) + 3 * chunk + (int64_t{512} << 10);
+    if (body_.store != nullptr)
+      bytes += std::min(ChunkStore::MemoryBytes(chunk), levels_[0]->BodyBytes()) + 3 * chunk + (int64_t{512} << 10);
     return bytes;
   }
 

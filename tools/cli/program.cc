@@ -1,10 +1,14 @@
 #include "tools/cli/program.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <poll.h>
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -53,6 +57,35 @@ int Fail(const std::string& program, const Status& status) {
 uint64_t PeakResidentBytes() { return StatusField("VmHWM:"); }
 void ForgetPeakResidentBytes() { std::ofstream("/proc/self/clear_refs") << "5"; }
 uint64_t ResidentBytes() { return StatusField("VmRSS:"); }
+
+uint64_t UntouchedProgramBytes() {
+  char name[4096];
+  const ssize_t length = readlink("/proc/self/exe", name, sizeof(name));
+  const std::string program(name, length > 0 ? static_cast<size_t>(length) : 0);
+  std::ifstream in("/proc/self/smaps");
+  const auto kilobytes = [](const std::string& line, const char* field) -> int64_t {
+    const size_t skip = std::strlen(field);
+    return line.compare(0, skip, field) == 0 ? std::strtoll(line.c_str() + skip, nullptr, 10) : -1;
+  };
+  bool ours = false;
+  int64_t untouched = 0;
+  for (std::string line; std::getline(in, line);) {
+    // "55d0-55d4 r-xp 0 fe:01 1234  /usr/bin/fovea" begins a mapping, "Size:  16 kB" is a line of one.
+    const size_t path = line.find('/');
+    if (line.find(" kB") == std::string::npos && line.find('-') < line.find(' ')) {
+      ours = path != std::string::npos && line.compare(path, std::string::npos, program) == 0;
+    }
+    if (!ours) continue;
+    untouched += std::max<int64_t>(0, kilobytes(line, "Size:")) - std::max<int64_t>(0, kilobytes(line, "Rss:"));
+  }
+  return static_cast<uint64_t>(std::max<int64_t>(0, untouched)) * 1024;
+}
+
+void ReturnFreedMemory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
 
 int AvailableThreads() {
   cpu_set_t set;

@@ -20,8 +20,14 @@ int Fail(const std::string& program, const Status& status);
 // Peak and present resident memory of this process (VmHWM, VmRSS), in bytes; 0 where /proc does not tell.
 uint64_t PeakResidentBytes();
 uint64_t ResidentBytes();
+// Of the program's code and constants: what is mapped and was not needed so far.
+uint64_t UntouchedProgramBytes();
 // From now on the peak is that of what follows; nothing where the system does not allow it.
 void ForgetPeakResidentBytes();
+
+// Large blocks go back to the system as soon as they are freed, so that what is resident is what is in use. glibc
+// otherwise begins to keep them once one was freed.
+void ReturnFreedMemory();
 
 // Processors that this process may use.
 int AvailableThreads();

@@ -5,6 +5,8 @@
 namespace fovea::cli {
 namespace {
 
+constexpr int64_t kBlockFloats = int64_t{1} << 15;
+
 // Begin, size and stride of the axes z, y, x, c in a tight row-major rectangle; axes that the tensor lacks have size 1.
 struct Strides {
   int64_t begin[4] = {0, 0, 0, 0}, size[4] = {1, 1, 1, 1}, stride[4] = {0, 0, 0, 0};
@@ -27,6 +29,8 @@ Strides StridesOf(const std::string& axes, const TensorRegion& region) {
 
 }  // namespace
 
+int64_t BlockBytes(int64_t cols) { return std::max(kBlockFloats, cols) * static_cast<int64_t>(sizeof(float)); }
+
 Status ImageSource::Select(int64_t sample) {
   sample_ = sample;
   return image_->Select(sample);
@@ -47,7 +51,7 @@ Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
     for (int64_t y = 0; y < s.size[1];) {
       // A run of rows that are consecutive in the image is read at once, in bands of bounded size.
       const int64_t first = Mirror(s.begin[1] + y - layout_->pad_before[1], rows);
-      const int64_t limit = std::max<int64_t>(1, (int64_t{1} << 18) / (col_end - col_begin));
+      const int64_t limit = std::max<int64_t>(1, kBlockFloats / (col_end - col_begin));
       int64_t run = 1;
       while (run < limit && y + run < s.size[1] &&
              Mirror(s.begin[1] + y + run - layout_->pad_before[1], rows) == first + run)
@@ -90,7 +94,7 @@ Status ImageSink::Write(int output, const TensorRegion& region, const float* src
       if (begin[a] >= end[a]) return OkStatus();
     }
     const int64_t cols = end[2] - begin[2];
-    const int64_t band = std::max<int64_t>(1, (int64_t{1} << 18) / cols);
+    const int64_t band = std::max<int64_t>(1, kBlockFloats / cols);
     for (int64_t z = begin[0]; z < end[0]; ++z) {
       for (int64_t y = begin[1]; y < end[1]; y += band) {
         const int64_t rows = std::min(band, end[1] - y);

@@ -11,6 +11,9 @@
 
 namespace fovea::cli {
 
+// Bytes of one block of an ImageSource or ImageSink, for images of so many columns.
+int64_t BlockBytes(int64_t cols);
+
 class ImageSource : public TensorSource {
  public:
   ImageSource(ProcessedImage* image, const Layout* layout, const TensorSpec* spec)

@@ -41,6 +41,7 @@ void PrintHelp(std::FILE* out) {
 
 int main(int argc, char** argv) {
   using namespace fovea::cli;
+  ReturnFreedMemory();
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) {
     PrintHelp(stderr);

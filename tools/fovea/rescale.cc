@@ -101,6 +101,7 @@ class RescaledReader final : public formats::ImageReader {
     return image_->WorkingBytes(band_rows) + resizer_.WorkingBytes();
   }
   void SetCacheBytes(int64_t bytes) override { image_->SetCacheBytes(bytes); }
+  int64_t UsefulCacheBytes() const override { return image_->UsefulCacheBytes(); }
 
  private:
   std::unique_ptr<formats::ImageReader> image_;

@@ -191,7 +191,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   ImageSource source(image_.get(), &layout, &spec);
   ImageSink sink(&model_, &layout, outputs_->targets());
   CountingSink counted(&sink, &progress_);
-  TileFilter filter(&source, &counted, spec.axes, fitted.reuse_tiles);
+  TileFilter filter(&source, &counted, model_, fitted.session.report(), fitted.reuse_tiles);
   Status ran = RunSamples(&fitted.session, &source, &filter, &counted);
   fitted.session.SetCancel(nullptr);
   fitted.session.SetProgress(nullptr);

@@ -3,45 +3,71 @@
 #include <algorithm>
 
 #include "tools/cli/program.h"
+#include "tools/fovea/image_tensors.h"
 #include "tools/fovea/run_outputs.h"
 #include "tools/fovea/run_tiles.h"
 
 namespace fovea::cli {
 namespace {
 
-// What the process needs besides what is counted one by one: stacks, the C++ heap's own, small allocations.
-constexpr uint64_t kSlackBytes = 4u << 20;
+// What the process needs besides what is counted one by one: code of libraries, small allocations; of each thread.
+constexpr uint64_t kSlackBytes = 512 << 10, kThreadBytes = 32 << 10;
+// The reader's cache, where there is no budget; of the budget.
+constexpr int64_t kMostCacheBytes = int64_t{256} << 20;
+constexpr uint64_t kCacheShare = 8;
+
+// Bytes of the process without the session and the image's buffers. Of the code that was not needed so far, the kernels
+// of one instruction set and one kind of file will be: measured, two fifths.
+uint64_t ProcessBytes(int threads) {
+  return ResidentBytes() + UntouchedProgramBytes() / 2 + kSlackBytes + static_cast<uint64_t>(threads) * kThreadBytes;
+}
+
+// So that bands do not decode the image's tiles again and again, but no more than serves.
+void LimitCache(formats::ImageReader* reader, uint64_t budget) {
+  const int64_t most = budget == 0 ? kMostCacheBytes : static_cast<int64_t>(budget / kCacheShare);
+  reader->SetCacheBytes(std::min(reader->UsefulCacheBytes(), most));
+}
 
 // Bytes of image buffers beside the session: reader, writers, what the steps hold, picture.
 Result<uint64_t> BufferBytes(const Model& model, const Purpose& purpose, const Layout& layout) {
   constexpr int64_t kBandRows = 64;
+  constexpr int64_t kConversion = 128 << 10;  // a block of pixels of the file's type
   const RunOptions& options = *purpose.options;
-  int64_t bytes = purpose.reader->WorkingBytes(kBandRows);
+  int64_t bytes = purpose.reader->WorkingBytes(kBandRows) + BlockBytes(purpose.reader->info().x);
+  if (purpose.reader->info().dtype != DType::kFloat32) bytes += kConversion;
   bytes += purpose.image->chain().WorkingBytes();
-  bytes += 2 * (int64_t{1} << 20);  // blocks of ImageSource and ImageSink
+  int64_t cols = 0;
   for (const OutputLayout& out : layout.outputs) {
     FOVEA_ASSIGN_OR_RETURN(StepChain chain, purpose.image->OutputChain(model, options, out));
     if (!chain.is_pointwise()) chain.HoldSource();
-    if (!chain.empty()) bytes += int64_t{1} << 20;  // a block on its way to the file
+    // Blocks on their way through the steps to the file.
+    if (!chain.empty()) bytes += (out.channels + chain.shape().channels) * BlockBytes(out.axes[2].size);
     bytes += chain.WorkingBytes();
+    cols = std::max(cols, out.axes[2].size);
     formats::WriteOptions write = options.write;
     write.dtype = FileType(options, chain.kind(), purpose.label_type);
+    if (write.dtype != DType::kFloat32) bytes += kConversion;
     const formats::ImageInfo info = InfoAfterSteps(OutputInfo(purpose.image->info(), layout, out, ResultKind::kValues),
                                                    ShapeOfOutput(layout, out), chain);
     const auto writer = formats::WriterBytes(purpose.output, info, write);
     if (writer.ok()) bytes += *writer;  // what can't be written is refused when it is opened
     if (purpose.rescaling->active && purpose.rescaling->back) bytes += BackBytes(*purpose.rescaling);
   }
+  bytes += BlockBytes(cols);
   if (!options.overlay.empty()) bytes += layout.image[1] * layout.image[2] * 24;
   return static_cast<uint64_t>(bytes);
 }
 
-// For the results of constant tiles.
-uint64_t ReuseBytes(const Session& session, const Layout& layout) {
-  int64_t channels = 0;
-  for (const OutputLayout& out : layout.outputs) channels += out.channels;
-  return static_cast<uint64_t>(TileFilter::WorkingBytes(session.report(), channels));
+// Floats of the longest row of a tile, with its channels.
+int64_t RowFloats(const Layout& layout, const PlanReport& plan) {
+  int64_t channels = layout.channels;
+  for (const OutputLayout& out : layout.outputs) channels = std::max(channels, out.channels);
+  return std::min(layout.image[2], plan.tile_size[2] + 2 * plan.halo[2]) * channels;
 }
+
+// Set aside for the results of constant tiles: what a session of so many bytes uses for them, as long as its rows fit a
+// block.
+uint64_t ReuseBytes(uint64_t bytes) { return static_cast<uint64_t>(TileFilter::WorkingBytes(bytes, 0)); }
 
 // The refusal, with one number for the whole process: exactly it will do. rest: bytes beside the session.
 Status TooLittle(const Model& model, const Status& refused, const SessionOptions& options, const Layout& layout,
@@ -60,7 +86,8 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
   }
   // Rounded up, and with room for what the process has resident from one start to the next.
   constexpr uint64_t kUnit = 1000000;
-  const uint64_t least = (rest + session_bytes + kUnit / 2 + kUnit - 1) / kUnit;
+  uint64_t least = rest + session_bytes + kUnit / 2;
+  least = (least + ReuseBytes(least + least / 100) + kUnit - 1) / kUnit;
   std::string message = "this image needs at least --memory " + std::to_string(least) + "MB, the budget is " +
                         HumanBytes(budget) + "; beside the network, " + HumanBytes(rest) +
                         " are for the program, the model and the image's buffers";
@@ -74,15 +101,17 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
 Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
                   std::optional<FittedSession>* kept) {
   const uint64_t budget = purpose.options->memory_bytes;
+  LimitCache(purpose.reader, budget);
   FOVEA_ASSIGN_OR_RETURN(const uint64_t buffers, BufferBytes(model, purpose, layout));
   SessionOptions options = purpose.options->session;
   options.streaming = true;
   const std::array<int64_t, 3> tile = {options.tile[0], options.tile[1], options.tile[2]};
   const auto fits = [&](FittedSession* fitted) {
-    const uint64_t bytes = fitted->process_bytes + buffers + fitted->session.report().total_bytes();
-    const uint64_t with_reuse = bytes + ReuseBytes(fitted->session, layout);
-    fitted->reuse_tiles = budget == 0 || with_reuse <= budget;
-    fitted->predicted_peak_bytes = fitted->reuse_tiles ? with_reuse : bytes;
+    const PlanReport& plan = fitted->session.report();
+    const uint64_t bytes = fitted->process_bytes + buffers + plan.total_bytes();
+    const auto reuse = static_cast<uint64_t>(TileFilter::WorkingBytes(plan.total_bytes(), RowFloats(layout, plan)));
+    fitted->reuse_tiles = plan.tiles > 1 && (budget == 0 || bytes + reuse <= budget);
+    fitted->predicted_peak_bytes = fitted->reuse_tiles ? bytes + reuse : bytes;
     return budget == 0 || bytes <= budget;
   };
   if (kept->has_value() && (*kept)->session.input_dims() == layout.input_dims && (*kept)->tile == tile &&
@@ -90,28 +119,19 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
     return OkStatus();
   }
   kept->reset();
-  const uint64_t process = ResidentBytes() + kSlackBytes, rest = process + buffers;
-  if (budget != 0 && budget <= rest) return TooLittle(model, OkStatus(), options, layout, budget, rest);
-  // The planner uses all that it may, so the kept result of a tile is set aside in a second try; should no tiles be
-  // small enough for that, none is kept.
-  uint64_t aside = 0;
-  for (bool last = false;; last = true) {
-    if (budget != 0) options.memory_bytes = budget - rest - aside;
-    auto session = Session::Create(model, layout.input_dims, options);
-    if (session.ok()) {
-      kept->emplace(FittedSession{*std::move(session), tile, process, 0, false});
-      if (fits(&**kept) && ((*kept)->reuse_tiles || last)) return OkStatus();
-      aside = last ? 0 : ReuseBytes((*kept)->session, layout);
-      kept->reset();
-    } else if (session.status().code() != StatusCode::kOverBudget) {
-      return session.status();
-    } else if (aside == 0) {
-      return TooLittle(model, session.status(), options, layout, budget, rest);
-    } else {
-      aside = 0;
-    }
-    if (aside >= budget - rest) aside = 0;
+  const uint64_t process = ProcessBytes(options.threads);
+  const uint64_t rest = process + buffers;
+  if (budget != 0 && budget <= rest + ReuseBytes(budget))
+    return TooLittle(model, OkStatus(), options, layout, budget, rest);
+  if (budget != 0) options.memory_bytes = budget - rest - ReuseBytes(budget);
+  auto session = Session::Create(model, layout.input_dims, options);
+  if (session.status().code() == StatusCode::kOverBudget) {
+    return TooLittle(model, session.status(), options, layout, budget, rest);
   }
+  if (!session.ok()) return session.status();
+  kept->emplace(FittedSession{*std::move(session), tile, process, 0, false});
+  fits(&**kept);
+  return OkStatus();
 }
 
 }  // namespace fovea::cli

@@ -14,7 +14,7 @@ namespace fovea::cli {
 // What the image's buffers depend on.
 struct Purpose {
   const RunOptions* options;
-  const formats::ImageReader* reader;
+  formats::ImageReader* reader;  // its cache is limited to what serves
   ProcessedImage* image;
   std::string output;
   DType label_type;  // of files of labels

@@ -6,7 +6,7 @@
 namespace fovea::cli {
 namespace {
 
-constexpr int64_t kBlockFloats = int64_t{1} << 16;
+constexpr int64_t kBlockFloats = int64_t{1} << 14;
 
 size_t Elements(const TensorRegion& region) {
   size_t elements = 1;
@@ -14,24 +14,35 @@ size_t Elements(const TensorRegion& region) {
   return elements;
 }
 
+// A result that repeats itself takes some kilobytes.
+int64_t KeptBytes(uint64_t session_bytes) {
+  return std::clamp<int64_t>(static_cast<int64_t>(session_bytes / 256), 64 << 10, 4 << 20);
+}
+
+std::vector<std::string> OutputAxes(const Model& model) {
+  std::vector<std::string> axes;
+  for (const TensorSpec& spec : model.outputs()) axes.push_back(spec.axes);
+  return axes;
+}
+
 }  // namespace
 
-int64_t TileFilter::WorkingBytes(const PlanReport& plan, int64_t output_channels) {
-  if (plan.tiles == 1) return 0;
-  const int64_t pixels = plan.tile_size[0] * plan.tile_size[1] * plan.tile_size[2];
-  return (pixels * output_channels + kBlockFloats) * static_cast<int64_t>(sizeof(float));
+int64_t TileFilter::WorkingBytes(uint64_t session_bytes, int64_t row_floats) {
+  return KeptBytes(session_bytes) + 2 * std::max(kBlockFloats, row_floats) * static_cast<int64_t>(sizeof(float));
 }
 
-bool TileFilter::Key::SameAs(const Key& other) const {
-  return shape_class >= 0 && shape_class == other.shape_class && values.size() == other.values.size() &&
-         std::memcmp(values.data(), other.values.data(), values.size() * sizeof(float)) == 0;
-}
+TileFilter::TileFilter(TensorSource* source, TensorSink* sink, const Model& model, const PlanReport& plan, bool reuse)
+    : source_(*source),
+      sink_(*sink),
+      axes_(model.inputs()[0].axes),
+      reuse_(reuse && model.inputs().size() == 1),
+      results_(OutputAxes(model), KeptBytes(plan.total_bytes())) {}
 
 void TileFilter::BeginSample(int64_t first, std::function<Status(const TileInfo&)> before) {
   first_ = first;
   before_ = std::move(before);
-  if (running_.shape_class >= 0) kept_ = running_;
-  running_ = {};
+  results_.End();
+  running_ = false;
 }
 
 Result<bool> TileFilter::ReadConstant(const TensorRegion& region, std::vector<float>* values) {
@@ -69,51 +80,27 @@ Result<bool> TileFilter::ReadConstant(const TensorRegion& region, std::vector<fl
 }
 
 Result<bool> TileFilter::SkipTile(const TileInfo& tile) {
-  if (running_.shape_class >= 0) kept_ = running_;  // the tile that was constant is whole now
-  running_ = {};
+  if (running_) results_.End();  // the tile that was constant is whole now
+  running_ = false;
   if (tile.index < first_) return true;
   if (before_) FOVEA_RETURN_IF_ERROR(before_(tile));
-  if (!reuse_ || tile.count == 1 || tile.shape_class < 0 || tile.inputs.size() != 1) return false;
-  Key key;
+  if (!reuse_ || tile.shape_class < 0) return false;
+  TileResults::Key key;
   key.shape_class = tile.shape_class;
   FOVEA_ASSIGN_OR_RETURN(const bool constant, ReadConstant(tile.inputs[0], &key.values));
   if (!constant) return false;
-  if (key.SameAs(kept_)) {
-    for (size_t o = 0; o < tile.outputs.size(); ++o) {
-      FOVEA_RETURN_IF_ERROR(sink_.Write(static_cast<int>(o), tile.outputs[o], kept_values_[o].data()));
-    }
+  FOVEA_ASSIGN_OR_RETURN(const bool known, results_.Replay(key, tile.outputs, &sink_));
+  if (known) {
     ++reused_;
     return true;
   }
-  kept_ = {};  // its values are about to be overwritten
-  running_ = key;
-  running_outputs_ = tile.outputs;
-  kept_values_.resize(tile.outputs.size());
-  for (size_t o = 0; o < tile.outputs.size(); ++o) kept_values_[o].resize(Elements(tile.outputs[o]));
+  results_.Begin(key, tile.outputs);
+  running_ = true;
   return false;
 }
 
 Status TileFilter::Write(int output, const TensorRegion& region, const float* src) {
-  if (running_.shape_class >= 0) {
-    // The part of the tile, which may come in bands, to its place among the kept values.
-    const auto o = static_cast<size_t>(output);
-    const TensorRegion& whole = running_outputs_[o];
-    const size_t rank = region.size.size();
-    const size_t row = static_cast<size_t>(region.size[rank - 1]);
-    std::vector<int64_t> at(rank, 0);
-    for (size_t done = 0; done < Elements(region); done += row) {
-      size_t offset = 0;
-      for (size_t a = 0; a < rank; ++a) {
-        offset =
-            offset * static_cast<size_t>(whole.size[a]) + static_cast<size_t>(region.begin[a] + at[a] - whole.begin[a]);
-      }
-      std::copy_n(src + done, row, kept_values_[o].data() + offset);
-      for (size_t a = rank - 1; a-- > 0;) {
-        if (++at[a] < region.size[a]) break;
-        at[a] = 0;
-      }
-    }
-  }
+  if (running_) results_.Add(output, region, src);
   return sink_.Write(output, region, src);
 }
 

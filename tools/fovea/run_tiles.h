@@ -2,7 +2,7 @@
 // (empty background) take the values of an earlier one, progress is recorded.
 //
 // A tile whose input has one value a channel, bit for bit, gives the same output as any other tile of its class (see
-// TileInfo) with the same values, so it is computed once. One such result is kept at a time.
+// TileInfo) with the same values, so it is computed once.
 #ifndef FOVEA_TOOLS_FOVEA_RUN_TILES_H_
 #define FOVEA_TOOLS_FOVEA_RUN_TILES_H_
 
@@ -10,17 +10,18 @@
 #include <vector>
 
 #include "runtime/include/fovea/session.h"
+#include "tools/fovea/tile_results.h"
 
 namespace fovea::cli {
 
 class TileFilter : public TensorSource, public TensorSink {
  public:
-  // source, sink: of whole samples. axes: of the input tensor. All are kept by reference.
-  TileFilter(TensorSource* source, TensorSink* sink, std::string axes, bool reuse)
-      : source_(*source), sink_(*sink), axes_(std::move(axes)), reuse_(reuse) {}
+  // source, sink: of whole samples; kept by reference.
+  TileFilter(TensorSource* source, TensorSink* sink, const Model& model, const PlanReport& plan, bool reuse);
 
-  // Bytes that are held while tiles of this plan run: a kept result, and a block of the input.
-  static int64_t WorkingBytes(const PlanReport& plan, int64_t output_channels);
+  // Bytes that are held while tiles of such a session run: kept results, and blocks. row_floats: the most that a row of
+  // a tile has, with its channels.
+  static int64_t WorkingBytes(uint64_t session_bytes, int64_t row_floats);
 
   // The next tiles are of another sample; those before `first` are done already. `before`: called before each tile that
   // is not.
@@ -32,13 +33,6 @@ class TileFilter : public TensorSource, public TensorSink {
   Status Write(int output, const TensorRegion& region, const float* src) override;
 
  private:
-  // What makes tiles equal: their class, and the bits of the input's channels.
-  struct Key {
-    int64_t shape_class = -1;
-    std::vector<float> values;
-    bool SameAs(const Key& other) const;
-  };
-
   // False as soon as two pixels differ.
   Result<bool> ReadConstant(const TensorRegion& region, std::vector<float>* values);
 
@@ -48,9 +42,8 @@ class TileFilter : public TensorSource, public TensorSink {
   const bool reuse_;
   int64_t first_ = 0, reused_ = 0;
   std::function<Status(const TileInfo&)> before_;
-  Key kept_, running_;  // of kept_values_; of the tile that runs, class -1 when it is not constant
-  std::vector<TensorRegion> running_outputs_;
-  std::vector<std::vector<float>> kept_values_;  // one an output
+  bool running_ = false;  // a tile of constant input, whose result is wanted
+  TileResults results_;
   std::vector<float> block_;
 };
 

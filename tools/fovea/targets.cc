@@ -105,7 +105,7 @@ Status StepTarget::End() {
   if (streams_) return OkStatus();
   FOVEA_RETURN_IF_ERROR(chain_.Prepare(0));
   const SampleShape& out = chain_.shape();
-  const int64_t band = std::max<int64_t>(1, (int64_t{1} << 18) / out.cols);
+  const int64_t band = std::max<int64_t>(1, BlockBytes(1) / static_cast<int64_t>(sizeof(float)) / out.cols);
   for (int64_t c = 0; c < out.channels; ++c) {
     for (int64_t z = 0; z < out.planes; ++z) {
       for (int64_t y = 0; y < out.rows; y += band) {
