@@ -33,10 +33,9 @@ class MemorySource : public SampleSource {
 };
 
 // Sample 0 of what `steps` make of the values, read at once and column by column: both must be the same.
+// result_shape: null or that of the result.
 inline std::vector<float> Apply(const std::string& steps, const SampleShape& shape, const std::vector<float>& values,
-                                Compatibility compatibility = Compatibility::kExact) {
-  StepOptions options;
-  options.compatibility = compatibility;
+                                const StepOptions& options, SampleShape* result_shape = nullptr) {
   const auto list = ParseSteps(steps);
   EXPECT_TRUE(list.ok()) << list.status().message();
   auto chain = StepChain::Create(*list, shape, options);
@@ -47,6 +46,7 @@ inline std::vector<float> Apply(const std::string& steps, const SampleShape& sha
   const Status prepared = chain->Prepare(0);
   EXPECT_TRUE(prepared.ok()) << prepared.message();
   const SampleShape& out = chain->shape();
+  if (result_shape != nullptr) *result_shape = out;
   std::vector<float> result(static_cast<size_t>(out.channels * out.planes * out.rows * out.cols));
   for (int64_t c = 0; c < out.channels; ++c) {
     for (int64_t z = 0; z < out.planes; ++z) {
@@ -63,6 +63,12 @@ inline std::vector<float> Apply(const std::string& steps, const SampleShape& sha
     }
   }
   return result;
+}
+inline std::vector<float> Apply(const std::string& steps, const SampleShape& shape, const std::vector<float>& values,
+                                Compatibility compatibility = Compatibility::kExact) {
+  StepOptions options;
+  options.compatibility = compatibility;
+  return Apply(steps, shape, values, options);
 }
 inline std::vector<float> Row(const std::string& steps, const std::vector<float>& values,
                               Compatibility compatibility = Compatibility::kExact) {

@@ -3,6 +3,7 @@
 #include "tests/support/imagej.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <sstream>
@@ -17,6 +18,10 @@ using testing::ScratchFolder;
 using Floats = std::vector<float>;
 constexpr int64_t kRows = 96, kCols = 120;
 const SampleShape kShape{1, 1, 1, kRows, kCols};
+
+// A macro of DeepImageJ 1's zoo: percentiles 1 and 99.8 of a histogram, as --compat dij1 takes them.
+const std::string kPercentiles =
+    std::string(FOVEA_SHARED_DIR) + "/deepimagej-zoo/2du-net_zerocostdl4mic/preprocessing.ijm";
 
 // Thresholds are printed with all their digits; images are saved beside the original.
 constexpr const char* kMacro = R"(
@@ -46,6 +51,18 @@ for (i = 0; i < files.length; i++) {
     change(name, "Subtract Background...", "rolling=25 disable", "rough25");
     change(name, "Subtract Background...", "rolling=12 light", "light12");
     change(name, "Invert", "", "invert");
+    run("Duplicate...", "title=copy");
+    getStatistics(area, mean, min, max, std);
+    run("Subtract...", "value=" + mean);
+    run("Divide...", "value=" + std);
+    saveAs("Tiff", folder + "standard_" + name);
+    close();
+    if (File.exists(percentiles)) {
+      run("Duplicate...", "title=copy");
+      runMacro(percentiles);
+      saveAs("Tiff", folder + "percentiles_" + name);
+      close();
+    }
     close();
   }
   if (startsWith(name, "mask")) {
@@ -135,7 +152,7 @@ class ImageJSteps : public ::testing::Test {
   }
 
   void Ask() {
-    const auto asked = testing::RunImageJ(kMacro, folder_.path());
+    const auto asked = testing::RunImageJ("percentiles = \"" + kPercentiles + "\";" + kMacro, folder_.path());
     std::istringstream lines(asked.out);
     for (std::string line; std::getline(lines, line);) {
       const size_t first = line.find('|'), second = line.find('|', first + 1);
@@ -146,8 +163,10 @@ class ImageJSteps : public ::testing::Test {
   }
 
   // Our result and ImageJ's, which is in the file of that prefix.
-  void Compare(const std::string& steps, const std::string& name, const std::string& prefix, double tolerance) {
-    const Floats ours = Apply(steps, kShape, images_[name]), theirs = ReadImage(folder_ / (prefix + "_" + name));
+  void Compare(const std::string& steps, const std::string& name, const std::string& prefix, double tolerance,
+               Compatibility compatibility = Compatibility::kExact) {
+    const Floats ours = Apply(steps, kShape, images_[name], compatibility),
+                 theirs = ReadImage(folder_ / (prefix + "_" + name));
     ASSERT_NE(theirs, images_[name]) << prefix << " changes nothing";
     int64_t count = 0;
     double largest = 0;
@@ -218,6 +237,10 @@ TEST_F(ImageJSteps, GiveItsNumbers) {
     Compare("subtract_background(radius=25, smooth=false)", name, "rough25", 1e-3);
     Compare("subtract_background(radius=12, background=light)", name, "light12", 1e-3);
     Compare("invert", name, "invert", 1e-4);
+    Compare("zero_mean_unit_variance", name, "standard", 1e-6, Compatibility::kDij1);
+    if (std::filesystem::exists(kPercentiles)) {
+      Compare("scale_range(min_percentile=1, max_percentile=99.8)", name, "percentiles", 1e-6, Compatibility::kDij1);
+    }
   }
   for (const std::string& name : masks) {
     Compare("fill_holes", name, "fill", 0);
