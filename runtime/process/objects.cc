@@ -298,8 +298,7 @@ constexpr StepRow kRows[] = {
      MakeFillHoles},
     {"watershed", "watershed(tolerance=0.5)",
      "Touching objects are cut apart by lines of 0 between the maxima of their distance map that stand out by more "
-     "than "
-     "tolerance; ImageJ's Binary > Watershed, up to lines a pixel beside.",
+     "than tolerance. ImageJ's Binary > Watershed: 0.5.",
      MakeWatershed},
     {"size_filter", "size_filter(min=0, max, connectivity=8)",
      "Objects (connected pixels of equal value, not 0) of fewer than min or more than max pixels become 0.",

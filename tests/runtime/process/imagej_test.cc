@@ -117,7 +117,7 @@ Floats Spots(int kind) {
   return image;
 }
 
-// Discs that touch, some with holes, some cut by the border.
+// Discs that touch, some with holes, some cut by the border; even kinds are ragged.
 Floats Discs(int kind) {
   std::mt19937 random(static_cast<unsigned>(100 + kind));
   const auto pick = [&random](int64_t n) { return static_cast<int64_t>(random()) % n; };
@@ -131,6 +131,9 @@ Floats Discs(int kind) {
         if (d2 <= r * r) image[static_cast<size_t>(y * kCols + x)] = d2 <= hole * hole ? 0.0f : 255.0f;
       }
     }
+  }
+  for (size_t i = 0; kind % 2 == 0 && i < image.size(); ++i) {
+    if (pick(12) == 0) image[i] = 255 - image[i];
   }
   return image;
 }
@@ -189,7 +192,7 @@ TEST_F(ImageJSteps, GiveItsNumbers) {
     floats.push_back("float" + std::to_string(kind) + ".tif");
     Add(floats.back(), Spots(kind), DType::kFloat32);
   }
-  for (int kind = 1; kind <= 3; ++kind) {
+  for (int kind = 1; kind <= 10; ++kind) {
     masks.push_back("mask" + std::to_string(kind) + ".tif");
     Add(masks.back(), Discs(kind), DType::kUInt8);
   }
@@ -248,11 +251,7 @@ TEST_F(ImageJSteps, GiveItsNumbers) {
     Compare("closing(pad_edges=false)", name, "close", 0);
     Compare("erosion(pad_edges=false)", name, "erode", 0);
     Compare("dilation", name, "dilate", 0);
-    // As many objects; lines may lie elsewhere.
-    const std::string count = "connected_components(connectivity=8)";
-    const Floats ours = Apply("watershed | " + count, kShape, images_[name]);
-    const Floats theirs = Apply(count, kShape, ReadImage(folder_ / ("watershed_" + name)));
-    EXPECT_EQ(*std::max_element(ours.begin(), ours.end()), *std::max_element(theirs.begin(), theirs.end())) << name;
+    Compare("watershed", name, "watershed", 0);
   }
 }
 
