@@ -31,10 +31,12 @@ constexpr Named kNamed[] = {{"linear", UnaryFn::kIdentity},
                             {"silu", UnaryFn::kSilu, 1},
                             {"mish", UnaryFn::kMish},
                             {"gelu", UnaryFn::kGelu},
+                            {"gelu_new", UnaryFn::kGeluTanh},  // of TF.js
                             {"leaky_relu", UnaryFn::kLeakyRelu, 0.2f},
                             {"hard_silu", UnaryFn::kHardSwish},
                             {"hard_swish", UnaryFn::kHardSwish},
-                            {"hard_tanh", UnaryFn::kClip, -1, 1}};
+                            {"hard_tanh", UnaryFn::kClip, -1, 1},
+                            {"sparse_sigmoid", UnaryFn::kHardSigmoid, 0.5f, 0.5f}};
 
 // Softmax over the last axis is the default of Keras' functions.
 Result<ValueId> LastSoftmax(ir::Builder& b, ValueId x, bool log) {
@@ -61,6 +63,28 @@ Result<ValueId> HardShrink(ir::Builder& b, ValueId x) {  // |x| > 0.5 ? x : 0
   FOVEA_ASSIGN_OR_RETURN(const ValueId size, b.Unary(UnaryFn::kAbs, x));
   FOVEA_ASSIGN_OR_RETURN(const ValueId outside, b.Binary(BinaryFn::kGreater, size, b.Scalar(0.5f)));
   return b.Add(SelectParams{}, {outside, x, b.Scalar(0)});
+}
+
+Result<ValueId> SparsePlus(ir::Builder& b, ValueId x) {  // 0, (x + 1)^2 / 4 in [-1, 1], x
+  FOVEA_ASSIGN_OR_RETURN(const ValueId c, b.Unary(UnaryFn::kClip, x, -1, 1));
+  FOVEA_ASSIGN_OR_RETURN(const ValueId shifted, b.Binary(BinaryFn::kAdd, c, b.Scalar(1)));
+  FOVEA_ASSIGN_OR_RETURN(const ValueId square, b.Unary(UnaryFn::kSquare, shifted));
+  FOVEA_ASSIGN_OR_RETURN(const ValueId quarter, b.Binary(BinaryFn::kMul, square, b.Scalar(0.25f)));
+  FOVEA_ASSIGN_OR_RETURN(const ValueId beyond, b.Binary(BinaryFn::kSub, x, b.Scalar(1)));
+  FOVEA_ASSIGN_OR_RETURN(const ValueId line, b.Unary(UnaryFn::kRelu, beyond));
+  return b.Binary(BinaryFn::kAdd, quarter, line);
+}
+
+Result<ValueId> Glu(ir::Builder& b, ValueId x) {  // the first half of the channels times sigmoid of the second
+  SliceParams half{Dims(b.dims(x).size(), 0), b.dims(x), std::vector<int64_t>(b.dims(x).size(), 1)};
+  const DimExpr channels = b.dims(x).back();
+  if (!channels.IsConst() || channels.Const() % 2 != 0) return CorruptFile("glu of an odd number of channels");
+  half.size.back() = channels.Const() / 2;
+  FOVEA_ASSIGN_OR_RETURN(const ValueId value, b.Add(half, {x}));
+  half.start.back() = channels.Const() / 2;
+  FOVEA_ASSIGN_OR_RETURN(const ValueId gate, b.Add(half, {x}));
+  FOVEA_ASSIGN_OR_RETURN(const ValueId factor, b.Unary(UnaryFn::kSigmoid, gate));
+  return b.Binary(BinaryFn::kMul, value, factor);
 }
 
 Result<ValueId> SquarePlus(ir::Builder& b, ValueId x) {  // (x + sqrt(x^2 + 4)) / 2
@@ -164,6 +188,8 @@ Result<ValueId> ActivateByName(LayerContext& c, const std::string& name, ValueId
   if (name == "soft_shrink") return SoftShrink(b, x);
   if (name == "hard_shrink") return HardShrink(b, x);
   if (name == "squareplus") return SquarePlus(b, x);
+  if (name == "sparse_plus") return SparsePlus(b, x);
+  if (name == "glu" && b.rank(x) > 0) return Glu(b, x);
   return Unsupported("activation '" + name + "', which is not one of Keras' own that fovea has");
 }
 

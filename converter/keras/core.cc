@@ -93,7 +93,7 @@ Result<ValueId> Reshape(LayerContext& c) {
   Dims shape{dims[0]};
   DimExpr known = 1;
   size_t open = 0;
-  for (const int64_t size : c.IntList("target_shape")) {
+  for (const int64_t size : c.IntList("target_shape", -1)) {  // TF.js also writes null
     if (size < -1 || size == 0 || (size == -1 && open != 0)) return CorruptFile("a target_shape that cannot be");
     if (size == -1) open = shape.size();
     if (size != -1) known = known * size;

@@ -86,13 +86,13 @@ std::vector<int64_t> LayerContext::Ints(const char* key, size_t n, int64_t other
   return numbers;
 }
 
-std::vector<int64_t> LayerContext::IntList(const char* key) {
+std::vector<int64_t> LayerContext::IntList(const char* key, std::optional<int64_t> for_null) {
   const Json* value = Find(layer_.config, key);
   if (value == nullptr) return {};
   std::vector<int64_t> numbers;
   if (value->is_array()) {
     for (const Json& element : *value) {
-      const auto number = SmallInteger(element);
+      const auto number = element.is_null() ? for_null : SmallInteger(element);
       if (!number) {
         WrongKind(key, "a list of integers");
         return {};

@@ -27,6 +27,7 @@ struct Writer {
   std::string keras_version, backend;
   int major = 1, minor = 0;  // of keras_version; files of Keras 1 may lack it
   bool is_tf_keras = false;  // "2.2.4-tf"
+  bool is_tfjs = false;      // made in TF.js, not converted for it
 };
 
 // A tensor, or a constant in a tensor's place.
@@ -61,8 +62,8 @@ class LayerContext {
   std::string String(const char* key, const std::string& otherwise);
   // One integer for all of n axes, or a list of n.
   std::vector<int64_t> Ints(const char* key, size_t n, int64_t otherwise);
-  // A list of integers of any length, or one integer; empty when absent.
-  std::vector<int64_t> IntList(const char* key);
+  // A list of integers of any length (for_null in the place of null), or one integer; empty when absent.
+  std::vector<int64_t> IntList(const char* key, std::optional<int64_t> for_null = std::nullopt);
   bool ChannelsFirst();
 
   // A weight by its role ("kernel"), brought into the layout that the operator wants. Made once a layer, however often

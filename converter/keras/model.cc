@@ -1,6 +1,7 @@
 #include "converter/keras/model.h"
 
 #include <map>
+#include <set>
 #include <utility>
 
 namespace fovea::converter::keras {
@@ -212,6 +213,30 @@ Status Parser::Sequential(const Json& config, ModelDef* model, int depth) {
   return OkStatus();
 }
 
+// Models that are layers were called once outside when they were made, and Keras counts that call: theirs are numbered
+// from 1. Files list the calls that somebody reads, so that order alone tells which is which.
+void NumberCalls(ModelDef* model) {
+  std::vector<std::set<int>> read(model->layers.size());
+  const auto each_ref = [model](const auto& visit) {
+    for (LayerDef& layer : model->layers) {
+      for (CallDef& call : layer.calls) {
+        for (Argument& argument : call.args) {
+          if (argument.is_tensor) visit(argument.ref);
+        }
+        for (auto& named : call.named_tensors) visit(named.second);
+      }
+    }
+    for (TensorRef& ref : model->inputs) visit(ref);
+    for (TensorRef& ref : model->outputs) visit(ref);
+  };
+  each_ref([&](const TensorRef& ref) { read[static_cast<size_t>(ref.layer)].insert(ref.call); });
+  each_ref([&](TensorRef& ref) {
+    const std::set<int>& calls = read[static_cast<size_t>(ref.layer)];
+    if (calls.size() != model->layers[static_cast<size_t>(ref.layer)].calls.size()) return;
+    ref.call = static_cast<int>(std::distance(calls.begin(), calls.find(ref.call)));
+  });
+}
+
 Status Parser::Functional(const Json& config, ModelDef* model, int depth) {
   const Json& list = *LayerList(config);
   for (const Json& json : list) {
@@ -232,6 +257,7 @@ Status Parser::Functional(const Json& config, ModelDef* model, int depth) {
   FOVEA_RETURN_IF_ERROR(Ports(*inputs, "input_layers", &model->inputs));
   FOVEA_RETURN_IF_ERROR(Ports(*outputs, "output_layers", &model->outputs));
   if (model->inputs.empty() || model->outputs.empty()) return CorruptFile("no inputs or no outputs");
+  NumberCalls(model);
   return OkStatus();
 }
 

@@ -9,9 +9,10 @@ using kernels::ResizeCoordinates;
 using kernels::ResizeMode;
 using kernels::ResizeRounding;
 
-// Keras before 2.3 and TensorFlow before 1.14 sampled at out / scale; later ones at pixel centres. 2.2.4-tf was both
-// TensorFlow 1.13 and 2.0.
+// Keras before 2.3, TensorFlow before 1.14 and TF.js sample at out / scale; others at pixel centres. 2.2.4-tf was both
+// TensorFlow 1.13 and 2.0. What Keras trained stays Keras' when it is converted for TF.js.
 bool SamplesAtCorners(const Writer& writer) {
+  if (writer.is_tfjs) return true;
   if (writer.major < 2) return true;
   if (writer.major > 2) return false;
   return writer.is_tf_keras ? writer.minor < 2 : writer.minor < 3;
@@ -29,7 +30,7 @@ Status ReadInterpolation(LayerContext& c, const std::string& name, ResizeParams*
   p->coordinates = ResizeCoordinates::kHalfPixel;
   if (SamplesAtCorners(c.writer)) {
     p->coordinates = ResizeCoordinates::kAsymmetric;
-    c.Warn("bilinear up-sampling as Keras " + c.writer.keras_version +
+    c.Warn("bilinear up-sampling as " + (c.writer.is_tfjs ? "TF.js" : "Keras " + c.writer.keras_version) +
            " computed it: positions from the corner of the image, not from pixel centres");
   }
   return OkStatus();

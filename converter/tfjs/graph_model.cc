@@ -149,6 +149,7 @@ Status ImportLayersModel(const Json& model, const ShardReader& read_shard, const
   // Models that TF.js itself saved follow Keras 2.
   const bool own = version.empty() || version.find("tfjs") != std::string::npos;
   source.writer = keras::MakeWriter(own ? "2.4" : version, FindString(topology, "backend").value_or(""));
+  source.writer.is_tfjs = version.find("tfjs") != std::string::npos;
   source.format = "TF.js layers model, " + (own ? version.empty() ? "Keras 2" : version : "Keras " + version);
   ManifestWeights weights;
   const Json* manifest = Find(model, "weightsManifest");

@@ -65,6 +65,40 @@ TEST(KerasConfigurations, SharedLayer) {
   }
 }
 
+// A model as a layer is called a first time when it is made; its calls in the outer model are 1 and 2.
+TEST(KerasConfigurations, SharedModel) {
+  for (const int version : {2, 3}) {
+    for (const bool swapped : {false, true}) {
+      const bool is_3 = version == 3;
+      Json inner = Functional({InputLayer("inner_in", kX.dims, is_3), Called(Dense("a", 3), {{"inner_in"}}, version)},
+                              {"inner_in"}, {"a"}, version);
+      inner["name"] = inner["config"]["name"] = "inner";
+      inner = Called(inner, {{"x"}, {"b"}}, version);
+      const auto node_of = [&](Json& tensor) -> Json& {
+        return is_3 ? tensor["config"]["keras_history"][1] : tensor[1];
+      };
+      Json b = Called(Dense("b", 3), {{"inner"}}, version);
+      Json difference = Called(Layer("Subtract", "out"), {{"inner", "inner"}}, version);
+      const auto argument = [&](Json& layer, size_t i) -> Json& {
+        Json& node = layer["inbound_nodes"][0];
+        return node_of(is_3 ? (node["args"][0].is_array() ? node["args"][0][i] : node["args"][i]) : node[i]);
+      };
+      argument(b, 0) = 1;
+      argument(difference, 0) = swapped ? 2 : 1;
+      argument(difference, 1) = swapped ? 1 : 2;
+      KerasFile file;
+      file.keras_version = is_3 ? "3.0.1" : "2.2.4";
+      file.layers = {{"inner", {kA}}, {"b", {kB}}};
+      if (is_3) file.layers[0].arrays[0].name = "inner/a/kernel";
+      file.config = Functional({InputLayer("x", kX.dims, is_3), inner, b, difference}, {"x"}, {"out"}, version);
+      const ir::Tensor once = Times(kX, kA), twice = Times(Times(once, kB), kA);
+      ExpectNear(RunKeras(file, {kX})[0], FromIndices(kX.dims, [&](const std::vector<int64_t>& at) {
+                   return (At(once, at) - At(twice, at)) * (swapped ? -1 : 1);
+                 }));
+    }
+  }
+}
+
 TEST(KerasConfigurations, ModelsInModels) {
   // Weights of a model inside another lie in the group of the outer layer, trainable ones first.
   const Json inner_in = InputLayer("inner_in", kX.dims);

@@ -36,6 +36,8 @@ TEST(KerasLayers, NamedActivations) {
       {"swish", [&](double x) { return x * sigmoid(x); }},
       {"silu", [&](double x) { return x * sigmoid(x); }, 3},
       {"gelu", [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }},
+      {"gelu_new",
+       [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x))); }},
       {"mish", [&](double x) { return x * std::tanh(softplus(x)); }},
       {"leaky_relu", [](double x) { return x > 0 ? x : 0.2 * x; }, 3},
       {"hard_silu", [](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }, 3},
@@ -47,6 +49,10 @@ TEST(KerasLayers, NamedActivations) {
                                                        : 0; }, 3},
       {"hard_shrink", [](double x) { return std::fabs(x) > 0.5 ? x : 0; }, 3},
       {"squareplus", [](double x) { return (x + std::sqrt(x * x + 4)) / 2; }, 3},
+      {"sparse_plus", [](double x) { return x <= -1  ? 0
+                                            : x >= 1 ? x
+                                                     : (x + 1) * (x + 1) / 4; }, 3},
+      {"sparse_sigmoid", [](double x) { return std::clamp((x + 1) / 2, 0.0, 1.0); }, 3},
       {"celu", [](double x) { return x > 0 ? x : std::expm1(x); }, 3},
   };
   ir::Tensor x = MakeTensor({2, 5, 7}, 1);
@@ -69,6 +75,14 @@ TEST(KerasLayers, SoftmaxAlongTheLastAxis) {
   ExpectNear(RunLayer(Layer("Activation", "a", {{"activation", "softmax"}}), {}, {x}), softmax(true), kUlps);
   ExpectNear(RunLayer(Layer("Softmax", "a", {{"axis", -1}}), {}, {x}), softmax(true), kUlps);
   ExpectNear(RunLayer(Layer("Softmax", "a", {{"axis", 1}}), {}, {x}, 3), softmax(false), kUlps);
+}
+
+TEST(KerasLayers, GatedLinearUnit) {
+  const ir::Tensor x = MakeTensor({1, 3, 4}, 1);
+  const ir::Tensor want = FromIndices({1, 3, 2}, [&](const std::vector<int64_t>& at) {
+    return At(x, at) / (1 + std::exp(-At(x, {0, at[1], at[2] + 2})));
+  });
+  ExpectNear(RunLayer(Layer("Activation", "a", {{"activation", "glu"}}), {}, {x}, 3), want, kUlps);
 }
 
 TEST(KerasLayers, ActivationLayers) {

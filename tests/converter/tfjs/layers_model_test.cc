@@ -47,6 +47,27 @@ TEST(TfjsLayersModel, SequentialFromTfjs) {
   ExpectNear(RunModel(folder.path(), {kX})[0], SmallGraphResult(kX, kW, kB));
 }
 
+TEST(TfjsLayersModel, OpenSizeOfReshapeIsNull) {
+  TfjsFolder folder;
+  folder.Write(LayersModel(OneLayer(Layer("Reshape", "r", {{"target_shape", {nullptr, 4}}}), {kX.dims}, 2)));
+  ExpectNear(RunModel(folder.path(), {kX})[0], {{1, 15, 4}, kX.data});
+}
+
+// One row, doubled: TF.js samples at out / 2, Keras at (out + 0.5) / 2 - 0.5.
+TEST(TfjsLayersModel, BilinearUpSamplingAsItsWriterComputedIt) {
+  const ir::Tensor x{{1, 1, 3, 1}, {0, 8, 16}};
+  const Json layer = Layer("UpSampling2D", "up", {{"size", {1, 2}}, {"interpolation", "bilinear"}});
+  const auto result = [&](const std::string& version) {
+    TfjsFolder folder;
+    Json model = LayersModel(OneLayer(layer, {x.dims}, 2), version);
+    model["weightsManifest"] = Json::array();
+    folder.Write(model);
+    return RunModel(folder.path(), {x})[0];
+  };
+  ExpectNear(result("tfjs-layers 4.22.0"), {{1, 1, 6, 1}, {0, 4, 8, 12, 16, 16}});
+  ExpectNear(result("2.15.0"), {{1, 1, 6, 1}, {0, 2, 6, 10, 14, 16}});
+}
+
 TEST(TfjsLayersModel, ModelsInModelsByTheLongestName) {
   // Two models with a layer of the same name: the path in the weights' names decides.
   const auto inner = [&](const std::string& name, const std::string& from) {
