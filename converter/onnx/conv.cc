@@ -75,6 +75,16 @@ Result<ValueId> TransposedWeights(ir::Builder& b, ValueId w, const std::vector<i
   return b.Reshape(moved, joined);
 }
 
+// A kernel that is smaller than its stride leaves gaps, and sizes that are asked for may reach beyond the last one.
+// Where the missing part goes, ONNX's text and ONNX Runtime, which never pads by less than 0, tell differently.
+Status CheckReach(const DimExpr& total, bool same) {
+  if (!total.IsConst() || total.Const() >= (same ? 0 : -1)) return OkStatus();
+  return Unsupported(
+      "sizes that its kernel does not reach, about which ONNX's text and ONNX Runtime disagree; export it with pads "
+      "and "
+      "output_padding");
+}
+
 // What ConvTranspose adds to a window: pads that follow from output_shape or auto_pad, and output_padding.
 Status PadTransposed(NodeContext& c, const Dims& in, Window* w) {
   const size_t spatial = in.size(), first = 3 - spatial;
@@ -89,6 +99,7 @@ Status PadTransposed(NodeContext& c, const Dims& in, Window* w) {
     if (same || !shape.empty()) {
       const DimExpr out = shape.empty() ? in[i] * w->stride[a] : DimExpr(shape[i]);
       const DimExpr total = (in[i] - 1) * w->stride[a] + extra[i] + (w->kernel[a] - 1) * w->dilation[a] + 1 - out;
+      FOVEA_RETURN_IF_ERROR(CheckReach(total, shape.empty()));
       const DimExpr half = FloorDiv(total, 2);
       w->pad_begin[a] = auto_pad == "SAME_UPPER" ? half : total - half;
       w->pad_end[a] = total - w->pad_begin[a];

@@ -87,12 +87,22 @@ Status ScaleSizes(NodeContext& c, ValueId scales, const std::vector<int64_t>& ax
   if (numbers) {
     if (numbers->size() != axes.size()) return CorruptFile("scales of the wrong length");
     p->scales.assign(p->sizes.size(), 1.0);
+    bool rounded = false;
     for (size_t i = 0; i < axes.size(); ++i) {
       const float scale = (*numbers)[i];
       if (!(scale > 0) || !std::isfinite(scale)) return CorruptFile("a scale that is not positive");
       const size_t axis = static_cast<size_t>(axes[i]);
       p->scales[axis] = scale;
-      p->sizes[axis] = ScaleFloor(p->sizes[axis], ir::DecimalOf(scale) * stretch[axis]);
+      const DimExpr before = p->sizes[axis];
+      p->sizes[axis] = ScaleFloor(before, ir::DecimalOf(scale) * stretch[axis]);
+      const double exact = before.IsConst() ? static_cast<double>(before.Const()) * ir::DecimalOf(scale) : scale;
+      rounded = rounded || exact != std::floor(exact);
+    }
+    if (rounded && p->coordinates == ResizeCoordinates::kAlignCorners) {
+      c.Warn(
+          "align_corners with a scale that does not give whole sizes: positions follow ONNX's definition, from the "
+          "size "
+          "before it is rounded down; PyTorch and ONNX Runtime take the rounded one");
     }
     return OkStatus();
   }

@@ -66,6 +66,9 @@ Status Squeeze(NodeContext& c) {
   const std::vector<int64_t> given = c.Ints(c.HasAttr("squeeze_dims") ? "squeeze_dims" : "axis");
   FOVEA_ASSIGN_OR_RETURN(const std::vector<int64_t> axes, NormalAxes(given, c.b.rank(x)));
   Dims left;
+  if (axes.empty() && std::any_of(dims.begin(), dims.end(), [](const DimExpr& dim) { return !dim.IsConst(); })) {
+    c.Warn("it drops whatever axes have the size 1; those of open size are taken to be larger and stay");
+  }
   for (size_t i = 0; i < dims.size(); ++i) {
     const bool listed = std::binary_search(axes.begin(), axes.end(), static_cast<int64_t>(i));
     if (listed && dims[i].IsConst() && dims[i].Const() != 1) {

@@ -176,7 +176,7 @@ std::vector<std::vector<AxisRule>> FindSizeRules(const Graph& graph) {
       rule = {FindLeast(axes, step, &prober), step};
       break;
     }
-    if (rule.step == 0 && rule.min == 1 && IsSpatial(axis.letter)) rule = FindBeyondOne(axis, &prober).value_or(rule);
+    if (rule.step == 0 && rule.min == 1 && axis.letter != 'b') rule = FindBeyondOne(axis, &prober).value_or(rule);
     rules[axis.input][axis.axis] = rule;
   }
   return rules;

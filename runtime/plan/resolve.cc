@@ -1,5 +1,6 @@
 #include "runtime/plan/resolve.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -110,6 +111,9 @@ Result<ResolvedGraph> Resolve(const Graph& graph, std::span<const Dims> input_di
     auto out = InferShape<int64_t>(node.params, in, &bindings);
     if (!out.ok()) return out.status().Prefixed("node '" + node.name + "'");
     at.out = *std::move(out);
+    if (std::any_of(at.out.begin(), at.out.end(), [](int64_t size) { return size < 1; })) {
+      return InvalidArgument("node '" + node.name + "': nothing is left of images of this size");
+    }
     FOVEA_RETURN_IF_ERROR(ResolveParams(bindings, &at).Prefixed("node '" + node.name + "'"));
     resolved.dims[static_cast<size_t>(node.output)] = at.out;
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <sstream>
 
 #include "tests/converter/onnx/support.h"
@@ -83,6 +84,62 @@ TEST(OnnxImport, SamePaddingWithOpenSizesAndStride) {
       EXPECT_EQ(Compare(got[0], SameConv(x, weights, 4, upper), 0, 0), "") << upper << " " << size[0];
     }
   }
+}
+
+// A row of three with stride 3. A kernel of 2 leaves a gap before each next position and behind the last, where 9 are
+// asked for; whether they are 8 is answered differently, so that we do not answer. With pads all agree.
+TEST(OnnxImport, TransposedConvolutionWithGaps) {
+  const auto made = [](const std::function<void(onnx::NodeProto&)>& attributes) {
+    ModelMaker maker(13);
+    maker.Input("x", {1, 1, -1}).Output("y").Weights("w", {1, 1, 2}, {1, 10});
+    auto& node = maker.Node("ConvTranspose", {"x", "w"}, {"y"});
+    SetInts(node, "strides", {3});
+    attributes(node);
+    return maker;
+  };
+  for (const char* pad : {"SAME_UPPER", "SAME_LOWER"}) {
+    const ModelMaker maker = made([&](onnx::NodeProto& node) { SetString(node, "auto_pad", pad); });
+    const Status status = ConvertAndLoad(maker.model, {}, nullptr).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+    EXPECT_NE(status.message().find("its kernel does not reach"), std::string::npos) << status.message();
+  }
+  ModelMaker padded = made([](onnx::NodeProto& node) { SetInts(node, "output_padding", {1}); });
+  const auto got = RunMade(padded, {{"float32", {1, 1, 3}, {1, 2, 3}}});
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(Compare(got[0], {"float32", {1, 1, 9}, {1, 10, 0, 2, 20, 0, 3, 30, 0}}, 0, 0), "");
+}
+
+// align_corners maps o to o (in - 1) / (out - 1). ONNX takes out before it is rounded down (its backend tests have the
+// numbers), others after: worth a warning where that makes a difference, and only there.
+TEST(OnnxImport, AlignedCornersWithPartsOfPixelsWarn) {
+  for (const auto& [size, scale, warns] :
+       {std::tuple(5, 1.5f, true), {6, 1.5f, false}, {-1, 1.5f, true}, {-1, 2.0f, false}}) {
+    ModelMaker maker(13);
+    maker.Input("x", {1, 1, 4, size}).Output("y").Weights("s", {4}, {1, 1, 1, scale});
+    auto& node = maker.Node("Resize", {"x", "", "s"}, {"y"});
+    SetString(node, "mode", "linear");
+    SetString(node, "coordinate_transformation_mode", "align_corners");
+    converter::Report report;
+    ASSERT_TRUE(ConvertAndLoad(maker.model, {}, &report).ok());
+    EXPECT_EQ(report.warnings.size(), warns ? 1u : 0u) << size << " " << scale;
+  }
+}
+
+// Rows [-8:3]: none from 11 on. The field is measured on large images first.
+TEST(OnnxImport, NetworksThatLeaveNothingOfLargeImages) {
+  ModelMaker maker(13);
+  maker.Input("x", {1, 4, -1, 3}).Output("y").Integers("b", {1}, {-8}).Integers("e", {1}, {3}).Integers("a", {1}, {2});
+  maker.Node("Slice", {"x", "b", "e", "a"}, {"rows"});
+  SetInt(maker.Node("Flatten", {"rows"}, {"y"}), "axis", 3);
+  Report report;
+  const Result<Model> model = ConvertAndLoad(maker.model, {}, &report);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_TRUE(model->ReceptiveFields().ok());
+  const Tensor x = PatternTensor({1, 4, 8, 3}, 5);
+  const Result<std::vector<Tensor>> got = testing::Run(*model, {x}, {});
+  ASSERT_TRUE(got.ok()) << got.status().message();
+  EXPECT_EQ((*got)[0].dims, (std::vector<int64_t>{12, 3}));
+  EXPECT_FALSE(testing::Run(*model, {PatternTensor({1, 4, 16, 3}, 5)}, {}).ok());
 }
 
 Tensor Enlarged(const Tensor& x, bool linear) {  // twice as large, positions out / 2, as Upsample and Resize-10 do

@@ -55,6 +55,14 @@ TEST(SizeRules, AConstantOfTheImagesSizeFixesIt) {
   EXPECT_EQ(rules[0][2], (AxisRule{9, 0}));
 }
 
+// The same for channels that the file leaves open, as of images stored with their axes in another order.
+TEST(SizeRules, AConstantOfEveryChannelFixesTheirNumber) {
+  NetBuilder net(3);
+  const int x = net.Input("byxc", {1, 4, 4, DimExpr::InputDim(0, 3)});
+  net.Output(net.Binary(kernels::BinaryFn::kMul, x, net.RandomConst({5}, 1)));
+  EXPECT_EQ(FindSizeRules(net.graph())[0][3], (AxisRule{5, 0}));
+}
+
 TEST(SizeRules, InputsThatMustAgreeAreVariedTogether) {
   NetBuilder net(3);
   const int a = net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1});
