@@ -42,19 +42,19 @@ Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
   // Image columns that the rectangle needs, mirrored ones included.
   int64_t col_begin = cols, col_end = 0;
   for (int64_t x = 0; x < s.size[2]; ++x) {
-    const int64_t col = Mirror(s.begin[2] + x - layout_->pad_before[2], cols);
+    const int64_t col = Mirror(s.begin[2] + x + origin_[2], cols, mirror_);
     col_begin = std::min(col_begin, col);
     col_end = std::max(col_end, col + 1);
   }
   for (int64_t z = 0; z < s.size[0]; ++z) {
-    const int64_t plane = Mirror(s.begin[0] + z - layout_->pad_before[0], layout_->image[0]);
+    const int64_t plane = Mirror(s.begin[0] + z + origin_[0], layout_->image[0], mirror_);
     for (int64_t y = 0; y < s.size[1];) {
       // A run of rows that are consecutive in the image is read at once, in bands of bounded size.
-      const int64_t first = Mirror(s.begin[1] + y - layout_->pad_before[1], rows);
+      const int64_t first = Mirror(s.begin[1] + y + origin_[1], rows, mirror_);
       const int64_t limit = std::max<int64_t>(1, kBlockFloats / (col_end - col_begin));
       int64_t run = 1;
       while (run < limit && y + run < s.size[1] &&
-             Mirror(s.begin[1] + y + run - layout_->pad_before[1], rows) == first + run)
+             Mirror(s.begin[1] + y + run + origin_[1], rows, mirror_) == first + run)
         ++run;
       for (int64_t c = 0; c < s.size[3]; ++c) {
         const SampleRegion part{sample_, s.begin[3] + c, 1, plane, first, col_begin, run, col_end - col_begin};
@@ -64,7 +64,7 @@ Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
           const float* from = block_.data() + r * part.cols - col_begin;
           float* to = dst + z * s.stride[0] + (y + r) * s.stride[1] + c * s.stride[3];
           for (int64_t x = 0; x < s.size[2]; ++x) {
-            to[x * s.stride[2]] = from[Mirror(s.begin[2] + x - layout_->pad_before[2], cols)];
+            to[x * s.stride[2]] = from[Mirror(s.begin[2] + x + origin_[2], cols, mirror_)];
           }
         }
       }
@@ -87,12 +87,14 @@ Status ImageSink::Write(int output, const TensorRegion& region, const float* src
     const OutputLayout& out = layout_->outputs[i];
     if (out.port != output) continue;
     const Strides s = StridesOf(model_->outputs()[static_cast<size_t>(output)].axes, region);
-    int64_t begin[3], end[3];  // of the rectangle inside the crop, in output coordinates
+    const std::array<Window, 3>& window = windows_[i];
+    int64_t begin[3], end[3];  // of the rectangle inside the window, in the tensor's coordinates
     for (int a = 0; a < 3; ++a) {
-      begin[a] = std::max(s.begin[a], out.axes[a].crop);
-      end[a] = std::min(s.begin[a] + s.size[a], out.axes[a].crop + out.axes[a].size);
+      begin[a] = std::max(s.begin[a], window[static_cast<size_t>(a)].begin);
+      end[a] = std::min(s.begin[a] + s.size[a], window[static_cast<size_t>(a)].end);
       if (begin[a] >= end[a]) return OkStatus();
     }
+    const auto to = [&window](size_t a, int64_t pixel) { return pixel - window[a].begin + window[a].to; };
     const int64_t cols = end[2] - begin[2];
     const int64_t band = std::max<int64_t>(1, kBlockFloats / cols);
     for (int64_t z = begin[0]; z < end[0]; ++z) {
@@ -107,8 +109,8 @@ Status ImageSink::Write(int output, const TensorRegion& region, const float* src
               block_[static_cast<size_t>(r * cols + x)] = from[r * s.stride[1] + x * s.stride[2]];
             }
           }
-          FOVEA_RETURN_IF_ERROR(targets_[i]->Write(z - out.axes[0].crop, s.begin[3] + c, y - out.axes[1].crop,
-                                                   begin[2] - out.axes[2].crop, rows, cols, block_.data()));
+          FOVEA_RETURN_IF_ERROR(
+              targets_[i]->Write(to(0, z), s.begin[3] + c, to(1, y), to(2, begin[2]), rows, cols, block_.data()));
         }
       }
     }

@@ -62,12 +62,13 @@ int64_t Layout::samples(const formats::ImageInfo& info) const {
   return info.t * (network_3d ? 1 : info.z) * (iterate_channels ? info.c : 1);
 }
 
-int64_t Mirror(int64_t i, int64_t n) {
+int64_t Mirror(int64_t i, int64_t n, MirrorKind kind) {
   if (n == 1) return 0;
-  const int64_t period = 2 * n - 2;
+  const int64_t repeated = kind == MirrorKind::kSymmetric ? 1 : 0;
+  const int64_t period = 2 * n - 2 + 2 * repeated;
   int64_t m = i % period;
   if (m < 0) m += period;
-  return m < n ? m : period - m;
+  return m < n ? m : period - m - repeated;
 }
 
 namespace {

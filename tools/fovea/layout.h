@@ -55,9 +55,10 @@ Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int
 // the result covers the image.
 Status MatchOutputs(const Model& model, Layout* layout);
 
-// numpy's "reflect": position i of a mirrored axis of size n; the border is not repeated (n = 1 repeats its only
-// pixel).
-int64_t Mirror(int64_t i, int64_t n);
+// As numpy calls them: whether the pixel at the border is there once (n = 1 repeats its only pixel), or twice.
+enum class MirrorKind : uint8_t { kReflect, kSymmetric };
+// Position i of a mirrored axis of size n.
+int64_t Mirror(int64_t i, int64_t n, MirrorKind kind = MirrorKind::kReflect);
 
 // What the numbers of a result mean, which decides how programs show it.
 enum class ResultKind : uint8_t { kValues, kProbability, kMask, kLabels };

@@ -45,6 +45,35 @@ Result<ProgressKind> ParseProgress(const std::string& word, bool quiet) {
   return word.empty() && !quiet && StderrIsTerminal() ? ProgressKind::kLine : ProgressKind::kNone;
 }
 
+Status ParseBorderOptions(const std::string& border, const std::string& patch, const std::string& patches, bool tiled,
+                          BorderOptions* options) {
+  FOVEA_ASSIGN_OR_RETURN(options->border, ParseBorder(border));
+  const bool cuts = options->border != Border::kExact, csbdeep = options->border == Border::kCsbdeep;
+  if (!cuts && (!patch.empty() || !patches.empty() || options->overlap >= 0)) {
+    return InvalidArgument("--patch, --patches and --overlap go with --border dij1, dij1-paper, jdll or csbdeep");
+  }
+  if (!cuts) return OkStatus();
+  if (tiled) return InvalidArgument("--tile can't be combined with --border " + border + "; see --patch");
+  if (csbdeep ? !patch.empty() : !patches.empty()) {
+    return InvalidArgument("--border " + border + " takes " + (csbdeep ? "--patches, not --patch" : "--patch"));
+  }
+  if (options->overlap < 0 && !(csbdeep && patches.empty())) {
+    return InvalidArgument(
+        "--border " + border +
+        " needs --overlap N: Padding in config.xml, the halo in rdf.yaml, tile_overlap in meta.json");
+  }
+  const auto sides = [](const std::string& name, const std::string& text, std::array<int64_t, 3>* to) -> Status {
+    if (text.empty()) return OkStatus();
+    const auto size = ParseSize(text);
+    if (!size.ok()) return size.status().Prefixed(name);
+    std::copy(size->begin(), size->end(), to->begin());
+    if (std::count(text.begin(), text.end(), 'x') == 1) (*to)[0] = 0;
+    return OkStatus();
+  };
+  FOVEA_RETURN_IF_ERROR(sides("--patch", patch, &options->patch));
+  return sides("--patches", patches, &options->tiles);
+}
+
 // The options that decide the result's bytes: all but those about how it is made and told.
 nlohmann::json DecidingWords(const Args& args) {
   static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache",  "--bands",
@@ -67,6 +96,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "what the network takes by mirroring and cropped back; calibration and names are kept.");
   std::vector<std::string> free;
   std::string out, progress, dtype = "float32", compression = "none", tile, pixel_size;
+  std::string border = "exact", patch, patches;
   int64_t channel = 0;
   bool json = false, quiet = false, tiled = false;
   StepWords steps;
@@ -78,6 +108,13 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   execution.Declare(&args);
   args.Text("--tile", &tile, "[D]xHxW", "size of the output tiles (default: chosen to fit the budget)");
   steps.Declare(&args);
+  args.Text("--border", &border, "MODE",
+            "what the network sees around tiles: exact (default: the image, so that tiles change nothing), or the "
+            "patches of a published program, to re-create its results: dij1, dij1-paper, jdll, csbdeep");
+  args.Text("--patch", &patch, "[D]xHxW", "with --border: size of a patch (default: as that program suggests it)");
+  args.Integer("--overlap", &options.border.overlap, 0, 1 << 20, "N",
+               "with --border: pixels a side that a patch reads beyond what it gives (the bundle's Padding or halo)");
+  args.Text("--patches", &patches, "[D]xHxW", "with --border csbdeep: how many tiles to aim at (its n_tiles)");
   args.Integer("--channel", &channel, 1, 1 << 20, "N", "use only channel N of the image, from 1");
   args.Text("--pixel-size", &pixel_size, "SIZE",
             "bring the image to the pixel size that the network was trained at: match (the model's own) or a length "
@@ -133,6 +170,8 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     std::copy(sides->begin(), sides->end(), options.session.tile);
     if (std::count(tile.begin(), tile.end(), 'x') == 1) options.session.tile[0] = 0;
   }
+  const Status cut = ParseBorderOptions(border, patch, patches, !tile.empty(), &options.border);
+  if (!cut.ok()) return Fail("fovea run", cut);
   options.channel = channel - 1;
   if (steps.threshold > StepWords::kNoThreshold) options.threshold = steps.threshold;
   const auto kind = ParseProgress(progress, quiet);

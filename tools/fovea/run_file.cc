@@ -56,6 +56,10 @@ class FileRun {
   Status ReadInterrupted();
   Status Fit(std::optional<FittedSession>* kept);
   Status RunSamples(Session* session, ImageSource* source, TileFilter* filter, CountingSink* counted);
+  // With --border: patch by patch instead.
+  Status RunPatches(Session* session, ImageSource* source, ImageSink* sink, int64_t sample_pixels);
+  Status RunPatch(Session* session, int64_t patch, ImageSource* source, ImageSink* sink) const;
+  int64_t pieces(const PlanReport& plan) const { return patches_ ? patches_->count() : plan.tiles; }
   void Report(const FittedSession& fitted, const TileFilter& filter, nlohmann::ordered_json* report) const;
 
   const Model& model_;
@@ -68,6 +72,7 @@ class FileRun {
   std::unique_ptr<ProcessedImage> image_;
   std::unique_ptr<RunOutputs> outputs_;
   std::optional<JournalEntry> interrupted_;
+  std::optional<PatchGrid> patches_;
   std::unique_ptr<Checkpoints> checkpoints_;
   double start_ = Seconds();
 };
@@ -95,7 +100,7 @@ Status FileRun::Fit(std::optional<FittedSession>* kept) {
   FOVEA_RETURN_IF_ERROR(FitSession(model_, purpose, layout, kept));
   const int64_t* tile = options_.session.tile;
   const int64_t pixels = layout.image[0] * layout.image[1] * layout.image[2];
-  if ((*kept)->session.report().tiles > 1 || pixels <= kLargePixels || tile[0] + tile[1] + tile[2] > 0) {
+  if (patches_ || (*kept)->session.report().tiles > 1 || pixels <= kLargePixels || tile[0] + tile[1] + tile[2] > 0) {
     return OkStatus();
   }
   options_.session.tile[1] = kStripRows;
@@ -125,6 +130,42 @@ Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* fi
   return OkStatus();
 }
 
+Status FileRun::RunPatch(Session* session, int64_t patch, ImageSource* source, ImageSink* sink) const {
+  const std::array<PatchSpan, 3> spans = patches_->patch(patch);
+  source->SetOrigin({spans[0].read, spans[1].read, spans[2].read}, patches_->mirror);
+  const Layout& layout = image_->layout();
+  for (size_t o = 0; o < layout.outputs.size(); ++o) {
+    std::array<ImageSink::Window, 3> window;
+    for (size_t a = 0; a < 3; ++a) {
+      const OutputAxis& axis = layout.outputs[o].axes[a];
+      const auto scaled = [&axis](int64_t pixels) { return pixels * axis.scale_num / axis.scale_den; };
+      const int64_t to = scaled(spans[a].give), from = scaled(spans[a].from);
+      window[a] = {from, from + std::max<int64_t>(1, scaled(spans[a].give_end)) - to, to};
+    }
+    sink->SetWindow(o, window);
+  }
+  return session->Run(*source, *sink);
+}
+
+Status FileRun::RunPatches(Session* session, ImageSource* source, ImageSink* sink, int64_t sample_pixels) {
+  const int64_t first = interrupted_ ? interrupted_->sample : 0, count = patches_->count();
+  session->SetCancel(Interrupted);
+  for (int64_t s = first; s < image_->samples(); ++s) {
+    FOVEA_RETURN_IF_ERROR(source->Select(s));
+    FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
+    for (int64_t p = interrupted_ && s == first ? interrupted_->tile : 0; p < count; ++p) {
+      if (Interrupted()) return Cancelled("cancelled");
+      if (outputs_->streams()) FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s, p, outputs_.get()));
+      FOVEA_RETURN_IF_ERROR(RunPatch(session, p, source, sink));
+      progress_.Tile(s, p + 1, count);
+      progress_.Pixels(sample_pixels / count * (p + 1));
+    }
+    FOVEA_RETURN_IF_ERROR(outputs_->End(source));
+    FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s + 1, 0, outputs_.get()));
+  }
+  return OkStatus();
+}
+
 void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nlohmann::ordered_json* report) const {
   const PlanReport& plan = fitted.session.report();
   const Layout& layout = image_->layout();
@@ -140,6 +181,11 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
         "approximate: norms and means over the image were taken of each tile (--tiling approximate)");
   }
   (*report)["tiles"] = plan.tiles;
+  if (patches_) {
+    (*report)["border"] = BorderName(options_.border.border);
+    (*report)["patches"] = patches_->count();
+    (*report)["patch_size"] = {patches_->axes[0].size, patches_->axes[1].size, patches_->axes[2].size};
+  }
   (*report)["tiles_reused"] = filter.reused();
   (*report)["samples"] = image_->samples();
   if (interrupted_) (*report)["resumed_from"] = {{"sample", interrupted_->sample}, {"tile", interrupted_->tile}};
@@ -162,6 +208,9 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   FOVEA_ASSIGN_OR_RETURN(image_, ProcessedImage::Make(reader_.get(), model_, options_));
   Layout& layout = image_->layout();
   FOVEA_RETURN_IF_ERROR(MatchOutputs(model_, &layout));
+  if (options_.border.border != Border::kExact) {
+    FOVEA_ASSIGN_OR_RETURN(patches_, CutImage(model_, options_.border, &layout));
+  }
   FOVEA_RETURN_IF_ERROR(ReadInterrupted());
   FOVEA_RETURN_IF_ERROR(Fit(kept));
   FittedSession& fitted = **kept;
@@ -183,7 +232,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   if (interrupted_) {
     checkpoints_->Continue(*interrupted_, outputs_.get());
     progress_.AlreadyDone(interrupted_->sample * sample_pixels +
-                          interrupted_->tile * sample_pixels / fitted.session.report().tiles);
+                          interrupted_->tile * sample_pixels / pieces(fitted.session.report()));
   } else {
     RemoveJournal(output_);  // of another run, whose file was just overwritten
   }
@@ -192,7 +241,8 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   ImageSink sink(&model_, &layout, outputs_->targets());
   CountingSink counted(&sink, &progress_);
   TileFilter filter(&source, &counted, model_, fitted.session.report(), fitted.reuse_tiles);
-  Status ran = RunSamples(&fitted.session, &source, &filter, &counted);
+  Status ran = patches_ ? RunPatches(&fitted.session, &source, &sink, sample_pixels)
+                        : RunSamples(&fitted.session, &source, &filter, &counted);
   fitted.session.SetCancel(nullptr);
   fitted.session.SetProgress(nullptr);
   progress_.End();

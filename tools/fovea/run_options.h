@@ -7,6 +7,7 @@
 
 #include "formats/image/image.h"
 #include "runtime/include/fovea/session.h"
+#include "tools/fovea/border.h"
 #include "tools/fovea/record.h"
 #include "tools/fovea/rescale.h"
 #include "tools/fovea/run_progress.h"
@@ -32,6 +33,7 @@ struct RunOptions {
   formats::WriteOptions write;
   ProgressKind progress = ProgressKind::kNone;
   bool resume = false;
+  BorderOptions border;
   bool approximate = false;  // what the session does, for the outputs' metadata
   RecordOptions record;
   nlohmann::json words = nlohmann::json::object();  // the options given that decide the result's bytes
