@@ -99,6 +99,8 @@ Result<ResolvedGraph> Resolve(const Graph& graph, std::span<const Dims> input_di
     resolved.dims[static_cast<size_t>(port.value)] = input_dims[i];
   }
   resolved.nodes.reserve(graph.nodes.size());
+  const std::vector<int> no_dims(graph.inputs.size(), 0);
+  const std::vector<int64_t> any_values(graph.inputs.size(), INT64_MAX);
   for (const Node& node : graph.nodes) {
     ResolvedNode& at = resolved.nodes.emplace_back();
     at.node = &node;
@@ -111,7 +113,10 @@ Result<ResolvedGraph> Resolve(const Graph& graph, std::span<const Dims> input_di
     auto out = InferShape<int64_t>(node.params, in, &bindings);
     if (!out.ok()) return out.status().Prefixed("node '" + node.name + "'");
     at.out = *std::move(out);
-    if (std::any_of(at.out.begin(), at.out.end(), [](int64_t size) { return size < 1; })) {
+    // Tensors without elements are nothing to complain of where they are so for every image.
+    const std::vector<DimExpr>& stored = graph.values[static_cast<size_t>(node.output)].dims;
+    for (size_t a = 0; a < at.out.size(); ++a) {
+      if (at.out[a] > 0 || (a < stored.size() && stored[a].RefersOnlyTo(no_dims, any_values))) continue;
       return InvalidArgument("node '" + node.name + "': nothing is left of images of this size");
     }
     FOVEA_RETURN_IF_ERROR(ResolveParams(bindings, &at).Prefixed("node '" + node.name + "'"));
