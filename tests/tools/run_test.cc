@@ -88,6 +88,10 @@ TEST_P(ResumeTest, KilledAtAnyPlaceAndGoneOnWithGivesTheSameBytes) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ResumeTest,
                          ::testing::Values(ResumeCase{"Strips", "o.tif", {}},
+                                           ResumeCase{"Steps",
+                                                      "o.tif",
+                                                      {"--pre", "zero_mean_unit_variance(mode=per_sample)", "--post",
+                                                       "sigmoid | scale_linear(gain=100)"}},
                                            ResumeCase{
                                                "Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
                          [](const auto& test) { return test.param.name; });
