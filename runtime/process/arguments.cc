@@ -128,8 +128,8 @@ int Arguments::Choice(const std::string& key, const std::vector<std::string>& ch
   std::string list;
   for (const std::string& choice : choices) list += (list.empty() ? "" : ", ") + choice;
   const std::string near = NearestName(text, choices);
-  Fail(key + " '" + text + "' is not known; " + (near.empty() ? "" : "did you mean " + near + "? ") + "Choose one of " +
-       list);
+  Fail(key + " '" + text + "' is not known; " +
+       (near.empty() ? "choose one of " : "did you mean " + near + "? Choose one of ") + list);
   return fallback;
 }
 

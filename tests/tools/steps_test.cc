@@ -229,6 +229,12 @@ TEST_F(StepsTest, LabelsBeyond16BitsAre32BitIntegers) {
   const std::set<float> numbers(labels.begin() + 500 * 600, labels.end());
   EXPECT_EQ(numbers.size(), 75001u);
   EXPECT_EQ(*numbers.rbegin(), 75000);
+  // Unless the user asks for a type: then it is that one, or an error.
+  Result(net, in, {"--labels", "--dtype", "float32"}, &report, &out);
+  EXPECT_EQ(out.dtype, DType::kFloat32);
+  ExpectError(Run({"run", net, in, "-o", scratch_ / "x.tif", "--labels", "--dtype", "uint8"}), 2,
+              {"more than 255 objects", "leave --dtype out"});
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "x.tif"));
   values[500 * 600 + 1] = values[500 * 600 + 600] = 1;  // still more than 65535 without these
   std::fill(values.begin() + 500 * 600 + 300 * 600, values.end(), 0.0f);
   Result(net, Write("fewer.tif", info, values), {"--labels"}, &report, &out);

@@ -121,8 +121,10 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "(0.65um); the result comes back to the image's pixels, or with :model behind it stays at the model's");
   args.Text("--overlay", &options.overlay, "FILE.png",
             "also a picture: the first plane in grey, objects outlined in colour");
-  args.Text("--dtype", &dtype, "TYPE",
-            "of the output: float32 (default), float64, or uint8, uint16, uint32, int16, int32, rounded and saturated");
+  args.Text(
+      "--dtype", &dtype, "TYPE",
+      "of the output: float32 (default), float64, or uint8, uint16, uint32, int16, int32, rounded and saturated; of "
+      "masks uint8, of labels uint16, or uint32 where they are more, unless given");
   args.Text("--compression", &compression, "KIND", "of TIFF outputs: none (default) or deflate");
   args.Flag("--tiled", &tiled, "TIFF outputs in tiles of 512 pixels (files over 4 GB are anyway)");
   args.Flag("--pyramid", &options.write.pyramid,
@@ -164,6 +166,8 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   const Status write = ParseWriteOptions(dtype, compression, &options.write);
   if (!write.ok()) return Fail("fovea run", write);
   if (tiled) options.write.tile = 512;
+  options.dtype_given = std::any_of(args.given().begin(), args.given().end(),
+                                    [](const auto& option) { return option.first == "--dtype"; });
   if (!tile.empty()) {
     const auto sides = ParseSize(tile);
     if (!sides.ok()) return Fail("fovea run", sides.status().Prefixed("--tile"));

@@ -263,7 +263,7 @@ Status RunFile(const Model& model, const RunOptions& options, const std::string&
     FileRun run(model, options, input, output, DType::kUInt16);
     const Status status = run.Run(kept, report);
     overflow = run.label_overflow();
-    if (!overflow) return status;
+    if (!overflow || options.dtype_given) return status;
   }
   // More than 65535 objects in a plane: once more into a 32-bit file, rather than numbers that wrap.
   report->clear();

@@ -31,6 +31,7 @@ struct RunOptions {
   PixelSizeChoice pixel_size;
   std::string overlay;  // path of a PNG, or empty
   formats::WriteOptions write;
+  bool dtype_given = false;  // write.dtype is for masks and labels, too
   ProgressKind progress = ProgressKind::kNone;
   bool resume = false;
   BorderOptions border;

@@ -29,7 +29,22 @@ void TellApproximate(formats::ImageInfo* info) {
 
 }  // namespace
 
+namespace {
+
+// The largest number of an object that a file of this type holds; pixels are float on their way there.
+int64_t MostLabels(DType type) {
+  switch (type) {
+    case DType::kUInt8: return 255;
+    case DType::kInt16: return 32767;
+    case DType::kUInt16: return 65535;
+    default: return int64_t{1} << 24;
+  }
+}
+
+}  // namespace
+
 DType FileType(const RunOptions& options, PixelKind kind, DType label_type) {
+  if (options.dtype_given) return options.write.dtype;
   switch (kind) {
     case PixelKind::kLabels:
     case PixelKind::kVolumeLabels: return label_type;
@@ -109,8 +124,7 @@ Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const for
     file.target = std::make_unique<ValueTarget>(std::move(writer));
     return file;
   }
-  const int64_t max_label = label_type == DType::kUInt16 ? 65535 : int64_t{1} << 24;
-  auto target = std::make_unique<StepTarget>(std::move(writer), std::move(chain), shape, max_label);
+  auto target = std::make_unique<StepTarget>(std::move(writer), std::move(chain), shape, MostLabels(write.dtype));
   file.steps = target.get();
   file.target = std::move(target);
   return file;

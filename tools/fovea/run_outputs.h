@@ -13,7 +13,7 @@
 
 namespace fovea::cli {
 
-// Element type of a file whose numbers are of this kind; label_type: of labels.
+// Element type of a file whose numbers are of this kind; label_type: of labels, unless the user gave a type.
 DType FileType(const RunOptions& options, PixelKind kind, DType label_type);
 // How a file of these is to be shown.
 ResultKind KindOfResult(const RunOptions& options, const StepChain& chain, const TensorSpec& spec);

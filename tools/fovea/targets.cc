@@ -92,7 +92,8 @@ Status StepTarget::Count(const float* values, int64_t n) {
   }
   if (static_cast<int64_t>(seen_.size()) - 1 <= max_label_) return OkStatus();
   overflowed_ = true;
-  return Unsupported(std::to_string(seen_.size() - 1) + " objects do not fit the type of the label image");
+  return Unsupported("more than " + std::to_string(max_label_) +
+                     " objects do not fit the type of the label image; leave --dtype out, or choose uint32");
 }
 
 void StepTarget::EndOfPiece() {
