@@ -12,6 +12,7 @@ using namespace std::string_view_literals;
 constexpr const char* kTorch =
     "a PyTorch file: it needs the program that made it; export the model there with torch.onnx.export(model, example, "
     "'model.onnx')";
+constexpr const char* kOffice = "an Office document, not a model";
 constexpr const char* kImage = "an image, not a model: fovea run MODEL.fov takes it";
 
 struct Magic {
@@ -31,6 +32,9 @@ constexpr Magic kMagics[] = {
     {0, "MM\0+"sv, kImage},
     {0, "\x89PNG"sv, kImage},
     {0, "\xff\xd8\xff"sv, kImage},
+    {0, "\xd0\xcf\x11\xe0"sv, kOffice},
+    {0, "%PDF"sv, "a PDF, not a model"},
+    {0, "PK\5\6"sv, "an empty zip"},
 };
 
 bool EndsWith(const std::string& text, std::string_view end) {
@@ -76,6 +80,7 @@ std::string ForeignTree(const std::vector<std::string>& files) {
            "model.export('folder')";
   }
   if (has("data.pkl")) return kTorch;
+  if (has("[Content_Types].xml")) return kOffice;
   std::string named;
   int count = 0;
   for (const std::string& file : files) {

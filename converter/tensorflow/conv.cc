@@ -41,6 +41,8 @@ Result<Window> BlockedWindow(NodeContext& c, const Blocked& blocked, const Int3&
   Int3 stride{1, 1, 1}, dilation{1, 1, 1};
   FOVEA_RETURN_IF_ERROR(ReadSpatialList(c, "strides", c.Ints("strides"), spatial, &stride));
   FOVEA_RETURN_IF_ERROR(ReadSpatialList(c, "dilations", c.Ints("dilations"), spatial, &dilation));
+  FOVEA_ASSIGN_OR_RETURN(const bool channels_first, ChannelsFirst(c));
+  if (channels_first) return Unsupported("channels first between SpaceToBatchND and BatchToSpaceND");
   const std::string padding = c.String("padding", "VALID");
   if (padding == "EXPLICIT") return Unsupported("explicit_paddings between SpaceToBatchND and BatchToSpaceND");
   for (size_t i = 0; i < spatial; ++i) {

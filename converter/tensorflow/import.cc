@@ -180,7 +180,7 @@ Status Importer::ImportNode(int n) {
     outputs.clear();
     if (!random && import == nullptr) {
       failure = IsPlaceholder(node) ? ::fovea::Unsupported(
-                                          "an input that is not among the model's inputs: name it as one with "
+                                          "an input that is not among the model's inputs; name it as one with "
                                           "--inputs, or give its value with --set " +
                                           node.name + "=...")
                                     : ::fovea::Unsupported(WhyUnsupported(node.op));

@@ -50,6 +50,8 @@ constexpr struct {
     {"FakeQuantWithMinMaxVars", "quantisation in training; export the model in float32"},
     {"FakeQuantWithMinMaxVarsPerChannel", "quantisation in training; export the model in float32"},
     {"QuantizedConv2D", "quantised arithmetic; export the model in float32"},
+    {"IteratorGetNext", "the images' way in when training; name the tensors that it gives with --inputs"},
+    {"IteratorFromStringHandle", "the images' way in when training; name the tensors that it gives with --inputs"},
     {"ParseExample", "records as input; choose a signature that takes tensors"},
     {"DecodePng", "files as input; choose a signature that takes tensors"},
     {"DecodeJpeg", "files as input; choose a signature that takes tensors"},

@@ -311,6 +311,20 @@ TEST(TensorFlowSpatial, SpaceToBatchIsDilation) {
   EXPECT_EQ(graph.nodes.size(), 1u) << graph.ToString();
 }
 
+// Blocks of channels and rows are no dilation.
+TEST(TensorFlowSpatial, SpaceToBatchWithChannelsFirstIsRefused) {
+  Random random(11);
+  TfMaker m;
+  const std::string image = m.Input("x", {1, 4, 8, 8});
+  const std::string block = m.Integers({2, 2}), none = m.Integers({2, 2}, {0, 0, 0, 0});
+  const std::string blocks = m.Op("SpaceToBatchND", {image, block, none});
+  Attrs window = Window(1, "SAME");
+  window["data_format"] = Text("NCHW");
+  const std::string conv = m.Op("Conv2D", {blocks, m.Floats(random.Tensor({3, 3, 2, 2}))}, window);
+  m.Output(m.Op("BatchToSpaceND", {conv, block, none}));
+  EXPECT_NE(ImportFails(m.graph).message().find("channels first"), std::string::npos);
+}
+
 TEST(TensorFlowSpatial, FusedConvolution) {
   Random random(12);
   const ir::Tensor x = random.Tensor({1, 6, 6, 3}), w = random.Tensor({3, 3, 3, 4}), bias = random.Tensor({4});
