@@ -211,8 +211,6 @@ int Shanbhag(const Weights& w) {
 
 int Yen(const Weights& w) {
   const Shares s = ToShares(w);
-  double total = 0;
-  for (const double share : s.share) total += share * share;
   double best = std::numeric_limits<double>::denorm_min(), below = 0;
   int threshold = -1;
   for (size_t t = 0; t < kClasses; ++t) {
