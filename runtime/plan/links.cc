@@ -141,6 +141,7 @@ void LinkReshape(const ResolvedNode& node, NodeLinks* links) {
   const Dims& out = node.out;
   std::vector<AxisLink>& axes = links->inputs[0];
   axes = AllWhole(in);
+  if (Elements(out) == 0) return;
   size_t i = 0, o = 0;
   while (i < in.size() || o < out.size()) {
     if (i < in.size() && in[i] == 1 && !(o < out.size() && out[o] == 1)) {
@@ -152,7 +153,7 @@ void LinkReshape(const ResolvedNode& node, NodeLinks* links) {
       continue;
     }
     const size_t i0 = i, o0 = o;
-    if (i >= in.size() || o >= out.size()) break;  // sizes of 0 only
+    if (i >= in.size() || o >= out.size()) break;
     int64_t pi = in[i++], po = out[o++];
     while (pi != po && (pi < po ? i < in.size() : o < out.size())) {
       if (pi < po) {
