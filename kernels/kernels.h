@@ -16,6 +16,7 @@
 #include "kernels/isa.h"                            // IWYU pragma: export
 #include "kernels/kernel.h"                         // IWYU pragma: export
 #include "kernels/matmul/matmul.h"                  // IWYU pragma: export
+#include "kernels/moments/moments.h"                // IWYU pragma: export
 #include "kernels/normalize/normalize.h"            // IWYU pragma: export
 #include "kernels/pad/pad.h"                        // IWYU pragma: export
 #include "kernels/peak/peak.h"                      // IWYU pragma: export

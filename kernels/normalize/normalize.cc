@@ -3,7 +3,7 @@
 // Group norm: a unit is a block of groups of about kBlockChannels channels, and takes two passes over its pixels: sums,
 // then the result. The sums are of x - k and (x - k)^2 in double, k the channel's first pixel, which lies among the
 // channel's values: squares that cancel cost at most (distance of k from the mean / standard deviation)^2 roundings of
-// a double. Each channel is one chain over the pixels in row-major order; the channels of a group are added in order.
+// a double. Their order is that of kernels/moments; the channels of a group are added in order.
 // The last pass is in float: with the mean split into a float and a remainder, (x - mean) keeps its digits.
 #include <algorithm>
 #include <cmath>
@@ -17,6 +17,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/elementwise/math-inl.h"
+#include "kernels/moments/moments-inl.h"
 #include "kernels/reduce/doubles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -40,64 +41,46 @@ inline int64_t GroupsPerBlock(const GroupNormLayer& layer, const ConstView& src)
   const int64_t per_group = std::max<int64_t>(1, src.dims[kC] / layer.groups);
   return std::min(layer.groups, std::max<int64_t>(1, kBlockChannels / per_group));
 }
-int64_t GroupNormBlocks(const GroupNormLayer& layer, const GroupNormArgs& args) {
+// With known statistics pixels are independent: a unit is some rows of a block.
+inline constexpr int64_t kRowsPerUnit = 8;
+int64_t RowPieces(const GroupNormArgs& args) {
+  return args.moments == nullptr ? 1 : CeilDiv(args.src.dims[kD] * args.src.dims[kH], kRowsPerUnit);
+}
+int64_t GroupNormUnits(const GroupNormLayer& layer, const GroupNormArgs& args) {
   if (args.dst.elements() == 0) return 0;
-  return args.dst.dims[kN] * CeilDiv(layer.groups, GroupsPerBlock(layer, args.src));
+  return args.dst.dims[kN] * CeilDiv(layer.groups, GroupsPerBlock(layer, args.src)) * RowPieces(args);
+}
+int64_t BlockChannels(const GroupNormLayer& layer, const ConstView& src) {
+  return PaddedChannels(GroupsPerBlock(layer, src) * (src.dims[kC] / layer.groups));
+}
+int64_t NormCells(const GroupNormLayer& layer, const ConstView& src) {
+  return MomentRowCells(layer.spatial, src.dims[kH]) * MomentColumnCells(layer.spatial, src.dims[kW]);
 }
 int64_t GroupNormScratch(const GroupNormLayer& layer, const GroupNormArgs& args) {
-  return 9 * PaddedChannels(GroupsPerBlock(layer, args.src) * (args.src.dims[kC] / layer.groups));
+  const int64_t cells = args.moments == nullptr ? NormCells(layer, args.src) : 0;
+  return (9 + 4 * cells) * BlockChannels(layer, args.src);
 }
 
-// A unit's channels are a part of each pixel, so that the processor does not foresee what is read next.
-inline constexpr int64_t kAhead = 24;  // pixels
-template <size_t kFloats>
-HWY_INLINE void PrefetchPixel(const float* x) {
-  constexpr size_t kLineFloats = 16;
-  __builtin_prefetch(x);
-  if constexpr (kFloats > kLineFloats) __builtin_prefetch(x + kLineFloats);
-}
-
-// The sums of some vectors of channels over all pixels of a sample. Of a single vector `count` lanes are channels.
-template <int... v>
-void AddPixels(std::integer_sequence<int, v...>, const ConstView& src, const float* sample, int64_t c, int64_t count,
-               const ChannelTables& tables) {
-  constexpr int kVecs = sizeof...(v);
-  const Doubles d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  DoubleVec sums[kVecs], squares[kVecs], first[kVecs];
-  const auto load = [=](const float* x) HWY_ATTR { return LoadDoubles(x, 1, kVecs > 1 ? lanes : count); };
-  ((sums[v] = squares[v] = hn::Zero(d), first[v] = load(sample + c + v * lanes)), ...);
-  for (int64_t depth = 0; depth < src.dims[kD]; ++depth) {
-    for (int64_t h = 0; h < src.dims[kH]; ++h) {
-      const float* x = sample + depth * src.strides[kD] + h * src.strides[kH] + c;
-      for (int64_t w = 0; w < src.dims[kW]; ++w, x += src.strides[kW]) {
-        PrefetchPixel<kVecs * hn::MaxLanes(d)>(x + kAhead * src.strides[kW]);
-        DoubleVec distance[kVecs];
-        ((distance[v] = hn::Sub(load(x + v * lanes), first[v])), ...);
-        ((sums[v] = hn::Add(sums[v], distance[v])), ...);
-        ((squares[v] = hn::MulAdd(distance[v], distance[v], squares[v])), ...);
-      }
-    }
-  }
-  ((hn::StoreU(sums[v], d, tables.sums + c + v * lanes), hn::StoreU(squares[v], d, tables.squares + c + v * lanes),
-    hn::StoreU(first[v], d, tables.first + c + v * lanes)),
-   ...);
-}
-
-inline constexpr std::make_integer_sequence<int, 1> kOne{};
-inline constexpr std::make_integer_sequence<int, 2> kTwo{};
-inline constexpr std::make_integer_sequence<int, 4> kFour{};
-
-void AddChannels(const ConstView& src, const float* sample, int64_t channels, const ChannelTables& tables) {
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(Doubles()));
-  int64_t c = 0;
-  for (; c + 4 * lanes <= channels; c += 4 * lanes) AddPixels(kFour, src, sample, c, lanes, tables);
-  for (; c < channels; c += lanes) AddPixels(kOne, src, sample, c, std::min(lanes, channels - c), tables);
+// The moments of a block's channels, over the whole image.
+void AddChannels(const GroupNormLayer& layer, const ConstView& src, const float* sample, int64_t channels,
+                 double* cells, const ChannelTables& tables) {
+  const int64_t padded = BlockChannels(layer, src), count = NormCells(layer, src);
+  std::fill_n(cells, 2 * padded * count, 0.0);
+  std::fill_n(tables.first, padded, 0.0);
+  for (int64_t c = 0; c < channels; ++c) tables.first[c] = static_cast<double>(sample[c]);
+  MomentsArgs args;
+  args.src = src;
+  for (int s = 0; s < 3; ++s) args.image[s] = src.dims[kD + s];
+  AddMoments<MomentFn::kSquares>({MomentFn::kSquares, layer.spatial}, args, sample, channels, 0, src.dims[kH], 0,
+                                 src.dims[kW], {cells, 2 * padded, padded, tables.first});
+  FoldMoments(MomentFn::kSquares, cells, count, 2 * padded, channels, tables.sums);
+  FoldMoments(MomentFn::kSquares, cells + padded, count, 2 * padded, channels, tables.squares);
 }
 
 template <int... v>
 void ApplyPixels(std::integer_sequence<int, v...>, const GroupNormLayer& layer, const GroupNormArgs& args,
-                 const float* from, float* to, int64_t c, int64_t count, const ChannelTables& tables) {
+                 const float* from, float* to, int64_t row_begin, int64_t row_end, int64_t c, int64_t count,
+                 const ChannelTables& tables) {
   constexpr int kVecs = sizeof...(v);
   const Floats d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -106,7 +89,7 @@ void ApplyPixels(std::integer_sequence<int, v...>, const GroupNormLayer& layer, 
   ((mean[v] = hn::LoadU(d, tables.mean + c + v * lanes), scale[v] = hn::LoadU(d, tables.scale + c + v * lanes),
     shift[v] = hn::LoadU(d, tables.shift + c + v * lanes)),
    ...);
-  for (int64_t row = 0; row < args.src.dims[kD] * args.src.dims[kH]; ++row) {
+  for (int64_t row = row_begin; row < row_end; ++row) {
     const int64_t depth = row / args.src.dims[kH], h = row % args.src.dims[kH];
     const float* x = from + depth * args.src.strides[kD] + h * args.src.strides[kH] + c;
     float* y = to + depth * args.dst.strides[kD] + h * args.dst.strides[kH] + c;
@@ -121,12 +104,14 @@ void ApplyPixels(std::integer_sequence<int, v...>, const GroupNormLayer& layer, 
 }
 
 void ApplyChannels(const GroupNormLayer& layer, const GroupNormArgs& args, const float* from, float* to,
-                   int64_t channels, const ChannelTables& tables) {
+                   int64_t row_begin, int64_t row_end, int64_t channels, const ChannelTables& tables) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(Floats()));
   int64_t c = 0;
-  for (; c + 2 * lanes <= channels; c += 2 * lanes) ApplyPixels(kTwo, layer, args, from, to, c, lanes, tables);
+  for (; c + 2 * lanes <= channels; c += 2 * lanes) {
+    ApplyPixels(kTwo, layer, args, from, to, row_begin, row_end, c, lanes, tables);
+  }
   for (; c < channels; c += lanes) {
-    ApplyPixels(kOne, layer, args, from, to, c, std::min(lanes, channels - c), tables);
+    ApplyPixels(kOne, layer, args, from, to, row_begin, row_end, c, std::min(lanes, channels - c), tables);
   }
 }
 
@@ -161,13 +146,24 @@ void GroupNorm(const GroupNormLayer& layer, const GroupNormArgs& args, int64_t u
   const ChannelTables tables = {doubles, doubles + padded, doubles + 2 * padded,
                                 floats,  floats + padded,  floats + 2 * padded};
   std::fill_n(scratch, 9 * padded, 0.0f);
-  const double pixels = static_cast<double>(src.dims[kD] * src.dims[kH] * src.dims[kW]);
+  double* cells = reinterpret_cast<double*>(scratch + 9 * padded);
+  const int64_t rows = src.dims[kD] * src.dims[kH], pieces = RowPieces(args);
+  const int64_t positions = args.moments != nullptr ? args.positions : rows * src.dims[kW];
+  const double pixels = static_cast<double>(positions);
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
-    const int64_t n = unit / blocks, group = unit % blocks * per_block;
+    const int64_t n = unit / pieces / blocks, group = unit / pieces % blocks * per_block, piece = unit % pieces;
     const int64_t groups = std::min(per_block, layer.groups - group);
     const int64_t channel = group * per_group, channels = groups * per_group;
     const float* from = src.data + n * src.strides[kN] + channel;
-    AddChannels(src, from, channels, tables);
+    if (args.moments == nullptr) {
+      AddChannels(layer, src, from, channels, cells, tables);
+    } else {
+      const int64_t known = MomentChannels(src.dims[kC]);
+      const double* moments = args.moments + 3 * n * known + channel;
+      std::copy_n(moments, channels, tables.sums);
+      std::copy_n(moments + known, channels, tables.squares);
+      std::copy_n(moments + 2 * known, channels, tables.first);
+    }
     for (int64_t g = 0; g < groups; ++g) {
       const Statistics s = GroupStatistics(tables, g * per_group, (g + 1) * per_group, pixels);
       const double inverse = 1 / std::sqrt(s.variance + static_cast<double>(layer.epsilon));
@@ -179,7 +175,10 @@ void GroupNorm(const GroupNormLayer& layer, const GroupNormArgs& args, int64_t u
         tables.shift[c] = static_cast<float>(bias - (s.mean - static_cast<double>(tables.mean[c])) * scale);
       }
     }
-    ApplyChannels(layer, args, from, args.dst.data + n * args.dst.strides[kN] + channel, channels, tables);
+    const bool whole = pieces == 1;
+    ApplyChannels(layer, args, from, args.dst.data + n * args.dst.strides[kN] + channel,
+                  whole ? 0 : piece * kRowsPerUnit, whole ? rows : std::min(rows, (piece + 1) * kRowsPerUnit), channels,
+                  tables);
   }
 }
 
@@ -242,19 +241,19 @@ namespace fovea::kernels {
 std::span<const GroupNormKernel> GroupNormKernels() {
   static constexpr GroupNormKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3
-    {Isa::kAvx512, "group_norm/channels/avx512", AcceptsAll, N_AVX3::GroupNormBlocks, N_AVX3::GroupNormScratch,
+    {Isa::kAvx512, "group_norm/channels/avx512", AcceptsAll, N_AVX3::GroupNormUnits, N_AVX3::GroupNormScratch,
      N_AVX3::GroupNorm},
 #endif
 #if HWY_TARGETS & HWY_AVX2
-    {Isa::kAvx2, "group_norm/channels/avx2", AcceptsAll, N_AVX2::GroupNormBlocks, N_AVX2::GroupNormScratch,
+    {Isa::kAvx2, "group_norm/channels/avx2", AcceptsAll, N_AVX2::GroupNormUnits, N_AVX2::GroupNormScratch,
      N_AVX2::GroupNorm},
 #endif
 #if HWY_TARGETS & HWY_SSE4
-    {Isa::kSse4, "group_norm/channels/sse4", AcceptsAll, N_SSE4::GroupNormBlocks, N_SSE4::GroupNormScratch,
+    {Isa::kSse4, "group_norm/channels/sse4", AcceptsAll, N_SSE4::GroupNormUnits, N_SSE4::GroupNormScratch,
      N_SSE4::GroupNorm},
 #endif
 #if HWY_TARGETS & HWY_NEON
-    {Isa::kNeon, "group_norm/channels/neon", AcceptsAll, N_NEON::GroupNormBlocks, N_NEON::GroupNormScratch,
+    {Isa::kNeon, "group_norm/channels/neon", AcceptsAll, N_NEON::GroupNormUnits, N_NEON::GroupNormScratch,
      N_NEON::GroupNorm},
 #endif
     {Isa::kReference, "group_norm/reference", AcceptsAll, reference::GroupNormUnits, NoScratch, reference::GroupNorm},

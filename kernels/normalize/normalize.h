@@ -15,12 +15,17 @@ struct GroupNormLayer {
   int64_t groups = 1;
   float epsilon = 1e-5f;
   Activation act;
+  int spatial = 3;  // axes of the image, as in moments.h, whose order of summation the vector rows have
 };
 struct GroupNormArgs {
   ConstView src;                 // rank 5
   View dst;                      // rank 5; may be src
   const float* scale = nullptr;  // [channels] or null: 1
   const float* bias = nullptr;   // [channels] or null: 0
+  // Statistics that are known: sums, squares and first values (MomentFn::kSquares, folded) of `positions` positions,
+  // [N][3][MomentChannels]; src is then a part of the image. Null: they are taken of src. Not in the reference row.
+  const double* moments = nullptr;
+  int64_t positions = 0;
 };
 
 // Statistics over the last `inner` elements of each row: dst = scale[i] (src - mean) / sqrt(variance + epsilon) +

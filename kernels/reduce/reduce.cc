@@ -13,6 +13,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/moments/moments-inl.h"
 #include "kernels/reduce/doubles-inl.h"
 #include "kernels/softmax/lanes-inl.h"
 
@@ -173,7 +174,56 @@ void ReduceWith(const ReduceLayer& layer, const ReduceArgs& args, int64_t unit_b
   });
 }
 
+// N, D, H, W, C.
+ConstView ImageView(int spatial, const ConstView& src) {
+  ConstView image;
+  image.data = src.data;
+  image.rank = 5;
+  for (int a = 0; a < 5; ++a) {
+    const int from = a == kN ? 0 : a - 3 + spatial;
+    const bool here = a == kN || from >= 1;
+    image.dims[a] = here ? src.dims[from] : 1;
+    image.strides[a] = src.strides[here ? from : 0];
+  }
+  return image;
+}
+
+template <MomentFn kFn>
+void ReducePositions(const ReduceLayer& layer, const ReduceArgs& args, int64_t unit_begin, int64_t unit_end,
+                     double* cells) {
+  constexpr int64_t kChannels = reference::kReduceKept;
+  MomentsArgs image;
+  image.src = ImageView(layer.spatial, args.src);
+  for (int s = 0; s < 3; ++s) image.image[s] = image.src.dims[kD + s];
+  const int64_t all = image.src.dims[kC], pieces = CeilDiv(all, kChannels);
+  const int64_t count = reference::PositionCells(layer, args);
+  const auto positions = static_cast<double>(image.image[0] * image.image[1] * image.image[2]);
+  const int c_axis = args.dst.rank - 1;
+  double totals[kChannels];
+  for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
+    const int64_t n = unit / pieces, begin = unit % pieces * kChannels, channels = std::min(kChannels, all - begin);
+    std::fill_n(cells, count * kChannels, MomentStart(kFn));
+    AddMoments<kFn>({kFn, layer.spatial}, image,
+                    image.src.data + n * image.src.strides[kN] + begin * image.src.strides[kC], channels, 0,
+                    image.image[1], 0, image.image[2], {cells, kChannels, 0, cells});
+    FoldMoments(kFn, cells, count, kChannels, channels, totals);
+    float* dst = args.dst.data + n * args.dst.strides[0] + begin * args.dst.strides[c_axis];
+    for (int64_t c = 0; c < channels; ++c) {
+      dst[c * args.dst.strides[c_axis]] = static_cast<float>(Finish(layer.fn, totals[c], positions));
+    }
+  }
+}
+
+void ReduceImage(const ReduceLayer& layer, const ReduceArgs& args, int64_t unit_begin, int64_t unit_end,
+                 float* buffer) {
+  double* cells = reinterpret_cast<double*>(buffer);
+  if (layer.fn == ReduceFn::kMax) return ReducePositions<MomentFn::kMax>(layer, args, unit_begin, unit_end, cells);
+  if (layer.fn == ReduceFn::kMin) return ReducePositions<MomentFn::kMin>(layer, args, unit_begin, unit_end, cells);
+  ReducePositions<MomentFn::kSum>(layer, args, unit_begin, unit_end, cells);
+}
+
 void Reduce(const ReduceLayer& layer, const ReduceArgs& args, int64_t unit_begin, int64_t unit_end, float* buffer) {
+  if (layer.spatial > 0) return ReduceImage(layer, args, unit_begin, unit_end, buffer);
   switch (layer.fn) {
     case ReduceFn::kSum:
     case ReduceFn::kMean:
@@ -227,8 +277,15 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 namespace {
 
-int64_t BlockScratch(const ReduceLayer&, const ReduceArgs&) { return reference::kReduceBlock; }
-constexpr auto kUnits = reference::ReduceUnits;
+int64_t BlockScratch(const ReduceLayer& layer, const ReduceArgs& args) {
+  if (layer.spatial == 0) return reference::kReduceBlock;
+  return 2 * reference::kReduceKept * reference::PositionCells(layer, args);
+}
+int64_t Units(const ReduceLayer& layer, const ReduceArgs& args) {
+  if (layer.spatial == 0) return reference::ReduceUnits(layer, args);
+  return args.src.dims[0] * CeilDiv(args.src.dims[args.src.rank - 1], reference::kReduceKept);
+}
+constexpr auto kUnits = Units;
 constexpr auto kArgUnits = reference::ArgReduceUnits;
 
 }  // namespace

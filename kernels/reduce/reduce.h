@@ -1,7 +1,8 @@
 // Reductions over sets of axes, and the position of the extreme along one axis.
 //
 // Order of summation: the reduced elements in row-major order of the view, cut into blocks of fixed size whose sums are
-// added in order, so that the result depends neither on the number of threads nor on strides.
+// added in order, so that the result depends neither on the number of threads nor on strides. Over the positions of an
+// image (ReduceLayer::spatial) the vector rows sum in the order of kernels/moments, which parts of an image can keep.
 #ifndef FOVEA_KERNELS_REDUCE_REDUCE_H_
 #define FOVEA_KERNELS_REDUCE_REDUCE_H_
 
@@ -27,6 +28,7 @@ enum class ReduceFn : uint8_t {
 struct ReduceLayer {
   ReduceFn fn = ReduceFn::kSum;
   uint32_t axes = 0;  // bit i: axis i of src is reduced
+  int spatial = 0;    // > 0: axes are just these of N, [D,] [H,] W, C, so many, and fn is kSum, kMean, kMax or kMin
 };
 struct ReduceArgs {
   ConstView src;

@@ -3,6 +3,7 @@
 #define FOVEA_KERNELS_REDUCE_REFERENCE_H_
 
 #include "kernels/loop.h"
+#include "kernels/moments/moments.h"
 #include "kernels/reduce/reduce.h"
 
 namespace fovea::kernels::reference {
@@ -33,6 +34,13 @@ void ForEachKept(const Loop<2>& kept, int64_t unit_begin, int64_t unit_end, Fn&&
 inline bool KeepsChannels(const ReduceLayer& layer, const ReduceArgs& args) {
   const int last = args.src.rank - 1;
   return last >= 0 && (layer.axes >> last & 1) == 0 && args.src.strides[last] == 1;
+}
+
+// Cells of kernels/moments that an image has.
+inline int64_t PositionCells(const ReduceLayer& layer, const ReduceArgs& args) {
+  const int last = args.src.rank - 1;
+  return MomentRowCells(layer.spatial, args.src.dims[last > 2 ? last - 2 : 0]) *
+         MomentColumnCells(layer.spatial, args.src.dims[last - 1]);
 }
 
 int64_t ReduceUnits(const ReduceLayer& layer, const ReduceArgs& args);

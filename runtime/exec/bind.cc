@@ -211,7 +211,13 @@ void Operator::BindNorm(int64_t call, std::span<const Operand> in, const Operand
   const float* scale = in.size() > 1 ? in[1].data : nullptr;
   const float* bias = in.size() > 2 ? in[2].data : nullptr;
   if (node_->kind == OpKind::kGroupNorm) {
-    bound->any = GroupNormCall{group_norm_, group_norm_layer_, {AsSpatial(src), AsSpatial(out), scale, bias}};
+    kernels::GroupNormArgs args{AsSpatial(src), AsSpatial(out), scale, bias};
+    if (in.size() > 3) {
+      args.moments = reinterpret_cast<const double*>(in[3].data);
+      args.positions = out.dims[1];
+      for (size_t a = 2; a + 1 < out.rank; ++a) args.positions *= out.dims[a];
+    }
+    bound->any = GroupNormCall{group_norm_, group_norm_layer_, args};
     return;
   }
   if (node_->kind == OpKind::kLayerNorm) {

@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include "runtime/plan/passes.h"
+
 namespace fovea::exec {
 namespace {
 
@@ -132,6 +134,7 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
       const auto& p = std::get<ReduceParams>(params);
       reduce_layer_.fn = p.fn;
       for (int64_t a : p.axes) reduce_layer_.axes |= 1u << a;
+      if (plan::SumsPositions(node)) reduce_layer_.spatial = static_cast<int>(node.in[0].size()) - 2;
       pick(kernels::ReduceKernels(), reduce_layer_, &reduce_);
       break;
     }
@@ -144,7 +147,8 @@ Operator::Operator(const plan::ResolvedNode& node, Isa cap, bool exact_order) : 
     }
     case OpKind::kGroupNorm: {
       const auto& p = std::get<GroupNormParams>(params);
-      group_norm_layer_ = {p.groups == 0 ? node.in[0].back() : p.groups, p.epsilon, p.act};
+      group_norm_layer_ = {p.groups == 0 ? node.in[0].back() : p.groups, p.epsilon, p.act,
+                           static_cast<int>(node.in[0].size()) - 2};
       pick(kernels::GroupNormKernels(), group_norm_layer_, &group_norm_);
       break;
     }

@@ -20,6 +20,13 @@ bool TakesStatistics(const ResolvedNode& node) {
   return IsOverPositions(node, std::get<ReduceParams>(node.node->params));
 }
 
+bool SumsPositions(const ResolvedNode& node) {
+  using kernels::ReduceFn;
+  if (node.kind != OpKind::kReduce || !TakesStatistics(node)) return false;
+  const ReduceFn fn = std::get<ReduceParams>(node.node->params).fn;
+  return fn == ReduceFn::kSum || fn == ReduceFn::kMean || fn == ReduceFn::kMax || fn == ReduceFn::kMin;
+}
+
 bool LoosenBarriers(Plan* plan) {
   bool found = false;
   for (size_t n = 0; n < plan->graph.nodes.size(); ++n) {
