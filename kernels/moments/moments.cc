@@ -56,7 +56,8 @@ void MomentsOf(const MomentsLayer& layer, const MomentsArgs& args, int64_t unit_
     bounds(layer.spatial > 2, row, args.origin[1], src.dims[kH], &row_begin, &row_end);
     bounds(layer.spatial > 1, column, args.origin[2], src.dims[kW], &column_begin, &column_end);
     state.cells = args.state + n * sample_doubles;
-    state.first = kFn == MomentFn::kSquares ? args.first + n * padded : args.state;  // not looked at by the others
+    state.first =
+        kFn == MomentFn::kSquares ? args.first + n * args.first_stride : args.state;  // not looked at by the others
     AddMoments<kFn>(layer, args, src.data + n * src.strides[kN], src.dims[kC], row_begin, row_end, column_begin,
                     column_end, state);
   }
@@ -102,8 +103,8 @@ double MomentStart(MomentFn fn) {
 }
 
 void FoldMoments(MomentFn fn, const double* cells, int64_t count, int64_t cell_stride, int64_t channels, double* to) {
-  std::fill_n(to, channels, MomentStart(fn));
-  for (int64_t i = 0; i < count; ++i) {
+  if (to != cells) std::copy_n(cells, channels, to);
+  for (int64_t i = 1; i < count; ++i) {
     const double* cell = cells + i * cell_stride;
     for (int64_t c = 0; c < channels; ++c) {
       const double x = cell[c];

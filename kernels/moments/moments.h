@@ -33,8 +33,9 @@ struct MomentsArgs {
   ConstView src;                  // rank 5, a part of the image
   int64_t origin[3] = {0, 0, 0};  // where it begins, D, H, W
   int64_t image[3] = {1, 1, 1};   // D, H, W
-  const double* first = nullptr;  // kSquares: k, [N][channels, padded]
-  double* state = nullptr;        // [N][cells][fields][channels, padded]
+  const double* first = nullptr;  // kSquares: k, [channels, padded] for each sample, first_stride apart
+  int64_t first_stride = 0;
+  double* state = nullptr;  // [N][cells][fields][channels, padded]
 };
 
 // One unit is one cell of one sample.
@@ -54,7 +55,8 @@ constexpr int64_t MomentColumnCells(int spatial, int64_t columns) {
 
 // What a chain begins with.
 double MomentStart(MomentFn fn);
-// cells: `count` of them, cell_stride apart; adds up `channels` of one field, in the order of the cells.
+// cells: `count` of them, cell_stride apart; adds up `channels` of one field, in the order of the cells. `to` may be
+// the first cell.
 void FoldMoments(MomentFn fn, const double* cells, int64_t count, int64_t cell_stride, int64_t channels, double* to);
 
 }  // namespace fovea::kernels

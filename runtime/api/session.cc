@@ -52,9 +52,7 @@ Result<PlanReport> Session::Plan(const Model& model, const std::vector<std::vect
   const Graph& graph = model.file()->graph();
   FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
   FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, {}));
-  FOVEA_ASSIGN_OR_RETURN(const plan::Plan plan, exec::PlanSession(*model.file(), std::move(resolved), options, cap,
-                                                                  options.threads, goal == Goal::kSmallest));
-  return exec::ReportOf(plan, cap, options.threads, speed);
+  return exec::PlanReportOf(*model.file(), resolved, options, cap, options.threads, speed, goal == Goal::kSmallest);
 }
 
 const std::vector<std::vector<int64_t>>& Session::input_dims() const { return impl_->input_dims; }

@@ -66,6 +66,12 @@ Result<Constants> Constants::Load(const ModelFile& file, const plan::ResolvedGra
   return constants;
 }
 
+Constants Constants::Of(std::vector<const float*> data) {
+  Constants constants;
+  constants.data_ = std::move(data);
+  return constants;
+}
+
 TensorRegion WholeTensor(const plan::Dims& dims) { return {std::vector<int64_t>(dims.size(), 0), dims}; }
 
 }  // namespace fovea::exec

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "runtime/exec/passes.h"
 #include "runtime/plan/cost.h"
 
 namespace fovea::exec {
 
-Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph resolved, const SessionOptions& options,
-                               kernels::Isa cap, int threads, bool smallest) {
+plan::PlanOptions PlanOptionsOf(const ModelFile& file, const plan::ResolvedGraph& resolved,
+                                const SessionOptions& options, kernels::Isa cap, int threads, bool smallest) {
   plan::PlanOptions plan_options;
   plan_options.cap = cap;
   plan_options.exact_order = options.exact_convolution;
@@ -21,6 +22,12 @@ Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph resolv
   plan_options.smallest = smallest;
   plan_options.in_place = Constants::InPlaceValues(file);
   plan_options.fixed_bytes = Constants::Bytes(file, resolved, OnlyPacked(resolved));
+  return plan_options;
+}
+
+Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph resolved, const SessionOptions& options,
+                               kernels::Isa cap, int threads, bool smallest) {
+  const plan::PlanOptions plan_options = PlanOptionsOf(file, resolved, options, cap, threads, smallest);
   return plan::MakePlan(std::move(resolved), plan_options);
 }
 
@@ -103,9 +110,14 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   }
   const std::vector<uint8_t> only_packed = OnlyPacked(resolved);
   FOVEA_ASSIGN_OR_RETURN(plan_, PlanSession(*file_, std::move(resolved), options, cap, threads_));
+  FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, cap, only_packed));
+  PrepareTiles(cap);
+  return OkStatus();
+}
+
+void FastRunner::PrepareTiles(kernels::Isa cap) {
   state_ = plan::MakeTileState(plan_);
   copy_ = kernels::Pick(kernels::CopyKernels(), kernels::CopyLayer{}, cap);
-  FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, cap, only_packed));
   region_.begin.resize(kMaxTensorRank);
   region_.size.resize(kMaxTensorRank);
   tile_info_.inputs.assign(graph().inputs.size(), region_);
@@ -115,7 +127,32 @@ Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
   for (const plan::ResolvedNode& node : plan_.graph.nodes) most_inputs = std::max(most_inputs, node.in.size());
   operands_.resize(most_inputs);
   FillReport(cap);
-  return OkStatus();
+}
+
+void FastRunner::PreparePass(std::shared_ptr<const ModelFile> file, plan::Plan plan, Constants constants,
+                             std::vector<const float*> packed, float* memory, const ParallelFor& parallel, int threads,
+                             kernels::Isa cap) {
+  file_ = std::move(file);
+  threads_ = threads;
+  parallel_for_ = parallel;
+  plan_ = std::move(plan);
+  constants_ = std::move(constants);
+  packed_.at = std::move(packed);
+  const uint64_t arena = AlignUp(plan_.arena_bytes);
+  arena_ = Block::Part(memory, arena);
+  tile_buffers_ = Block::Part(memory + arena / sizeof(float), plan_.tile_buffer_bytes);
+  CollectPorts();
+  PlaceTileBuffers();
+  PrepareTiles(cap);
+}
+
+void FastRunner::CollectPorts() {
+  for (size_t side = 0; side < 2; ++side) {
+    const std::vector<Port>& ports = side == 0 ? graph().inputs : graph().outputs;
+    for (const Port& port : ports) port_dims_[side].push_back(&dims(port.value));
+    ports_[side].resize(ports.size(), nullptr);
+    tile_ports_[side].resize(ports.size(), nullptr);
+  }
 }
 
 Status FastRunner::AllocateAndPack(const SessionOptions& options, kernels::Isa cap,
@@ -123,12 +160,7 @@ Status FastRunner::AllocateAndPack(const SessionOptions& options, kernels::Isa c
   FOVEA_ASSIGN_OR_RETURN(constants_, Constants::Load(*file_, plan_.graph, options.allocator, only_packed));
   FOVEA_ASSIGN_OR_RETURN(packed_, PackWeights(*file_, plan_, constants_, options, cap, parallel_for_, threads_));
   FOVEA_ASSIGN_OR_RETURN(arena_, Block::Allocate(options.allocator, plan_.arena_bytes));
-  for (size_t side = 0; side < 2; ++side) {
-    const std::vector<Port>& ports = side == 0 ? graph().inputs : graph().outputs;
-    for (const Port& port : ports) port_dims_[side].push_back(&dims(port.value));
-    ports_[side].resize(ports.size(), nullptr);
-    tile_ports_[side].resize(ports.size(), nullptr);
-  }
+  CollectPorts();
   if (plan_.has_tile_buffers()) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
   return OkStatus();
 }
@@ -140,6 +172,12 @@ Status FastRunner::AllocateTileBuffers() {
     for (int buffer : side) bytes += size(buffer);
   }
   FOVEA_ASSIGN_OR_RETURN(tile_buffers_, Block::Allocate(allocator_, bytes));
+  PlaceTileBuffers();
+  return OkStatus();
+}
+
+void FastRunner::PlaceTileBuffers() {
+  const auto size = [&](int buffer) { return AlignUp(plan_.buffers[static_cast<size_t>(buffer)].bytes); };
   float* next = tile_buffers_.floats();
   for (size_t side = 0; side < 2; ++side) {
     for (size_t p = 0; p < tile_ports_[side].size(); ++p) {
@@ -147,7 +185,6 @@ Status FastRunner::AllocateTileBuffers() {
       next += size(plan_.port_buffers[side][p]) / sizeof(float);
     }
   }
-  return OkStatus();
 }
 
 void FastRunner::FillReport(kernels::Isa cap) {
@@ -166,11 +203,37 @@ void FastRunner::FillReport(kernels::Isa cap) {
   }
 }
 
+// Of two refusals, the one that a smaller budget would turn.
+Status Nearer(const Status& one, const Status& other) {
+  if (one.code() != StatusCode::kOverBudget) return other;
+  if (other.code() != StatusCode::kOverBudget) return one;
+  return other.needed_bytes() < one.needed_bytes() ? other : one;
+}
+
+Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
+                                kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest) {
+  const Result<plan::Plan> plan = PlanSession(file, graph, options, cap, threads, smallest);
+  if (plan.ok() && !smallest) return ReportOf(*plan, cap, threads, speed);
+  const StatusCode code = plan.ok() ? StatusCode::kOk : plan.status().code();
+  if (!plan.ok() && code != StatusCode::kOverBudget && code != StatusCode::kUnsupported) return plan.status();
+  const auto passes = plan::MakePassPlan(graph, PlanOptionsOf(file, graph, options, cap, threads, smallest));
+  const bool fewer = passes.ok() && (!plan.ok() || passes->total_bytes() < plan->total_bytes());
+  if (fewer && options.tiling == Tiling::kExact) return ReportOf(*passes, cap, threads, speed);
+  if (plan.ok()) return ReportOf(*plan, cap, threads, speed);
+  return passes.status().code() == StatusCode::kUnsupported ? plan.status() : Nearer(plan.status(), passes.status());
+}
+
 Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
                                                  const SessionOptions& options, kernels::Isa cap) {
   auto runner = std::make_unique<FastRunner>();
-  FOVEA_RETURN_IF_ERROR(runner->Prepare(std::move(file), std::move(graph), options, cap));
-  return std::unique_ptr<Runner>(std::move(runner));
+  const Status status = runner->Prepare(file, graph, options, cap);
+  if (status.ok()) return std::unique_ptr<Runner>(std::move(runner));
+  if (status.code() != StatusCode::kOverBudget && status.code() != StatusCode::kUnsupported) return status;
+  runner.reset();
+  auto passes = std::make_unique<PassRunner>();
+  const Status several = passes->Prepare(std::move(file), std::move(graph), options, cap);
+  if (several.ok()) return std::unique_ptr<Runner>(std::move(passes));
+  return several.code() == StatusCode::kUnsupported ? status : Nearer(status, several);
 }
 
 }  // namespace fovea::exec

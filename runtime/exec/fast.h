@@ -17,16 +17,28 @@
 
 namespace fovea::exec {
 
+plan::PlanOptions PlanOptionsOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
+                                kernels::Isa cap, int threads, bool smallest);
 // The plan that a session with these options follows. threads: those that it has.
 Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph graph, const SessionOptions& options,
                                kernels::Isa cap, int threads, bool smallest = false);
 // speed: zeros for nominal figures.
 PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed);
 
+// What a session would use: one plan, or several passes where that is all that keeps to the budget and the tiles.
+Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
+                                kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest);
+
 class FastRunner : public Runner {
  public:
   Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options,
                  kernels::Isa cap);
+  // For one of the passes of a network (passes.h): constants, packed weights (of the pass's nodes) and memory for the
+  // arena and the tile buffers are there; threads are those of `parallel`.
+  void PreparePass(std::shared_ptr<const ModelFile> file, plan::Plan plan, Constants constants,
+                   std::vector<const float*> packed, float* memory, const ParallelFor& parallel, int threads,
+                   kernels::Isa cap);
+  const plan::Plan& plan() const { return plan_; }
   Status Run(std::span<const float* const> inputs, std::span<float* const> outputs) override;
   Status Run(TensorSource& source, TensorSink& sink) override;
   std::vector<StepProfile> Profile() const override { return profile_; }
@@ -40,6 +52,9 @@ class FastRunner : public Runner {
   Status AllocateAndPack(const SessionOptions& options, kernels::Isa cap, const std::vector<uint8_t>& only_packed);
   // Buffers of the inputs and outputs, or of their tiles.
   Status AllocateTileBuffers();
+  void PlaceTileBuffers();
+  void PrepareTiles(kernels::Isa cap);
+  void CollectPorts();
   void FillReport(kernels::Isa cap);
 
   // Lays the tile out and fills tile_info_.

@@ -23,10 +23,19 @@ Result<Block> Block::Allocate(const Allocator& allocator, uint64_t bytes) {
   return block;
 }
 
+Block Block::Part(void* data, uint64_t bytes) {
+  Block block;
+  block.owns_ = false;
+  block.data_ = data;
+  block.bytes_ = bytes;
+  return block;
+}
+
 Block& Block::operator=(Block&& other) noexcept {
   if (this == &other) return *this;
   Release();
   allocator_ = other.allocator_;
+  owns_ = other.owns_;
   data_ = std::exchange(other.data_, nullptr);
   bytes_ = std::exchange(other.bytes_, 0);
   return *this;
@@ -42,7 +51,7 @@ void AskForHugePages([[maybe_unused]] const void* data, [[maybe_unused]] uint64_
 }
 
 void Block::Release() {
-  if (data_ == nullptr) return;
+  if (data_ == nullptr || !owns_) return;
   if (allocator_.allocate != nullptr) {
     if (allocator_.release != nullptr) allocator_.release(allocator_.context, data_, static_cast<size_t>(bytes_));
   } else {

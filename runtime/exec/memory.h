@@ -19,6 +19,8 @@ class Block {
   Block() = default;
   // kOutOfMemory when the allocator returns null. bytes 0 allocates nothing.
   static Result<Block> Allocate(const Allocator& allocator, uint64_t bytes);
+  // Memory of another block, which must outlive this one.
+  static Block Part(void* data, uint64_t bytes);
   Block(Block&& other) noexcept { *this = std::move(other); }
   Block& operator=(Block&& other) noexcept;
   ~Block() { Release(); }
@@ -29,6 +31,7 @@ class Block {
  private:
   void Release();
   Allocator allocator_;
+  bool owns_ = true;
   void* data_ = nullptr;
   uint64_t bytes_ = 0;
 };

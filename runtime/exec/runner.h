@@ -41,6 +41,8 @@ class Constants {
   // `skip[v]`: not wanted (weights that live on in packed form), unless it costs nothing.
   static Result<Constants> Load(const ModelFile& file, const plan::ResolvedGraph& graph, const Allocator& allocator,
                                 const std::vector<uint8_t>& skip);
+  // Those of another graph's values, which keep their memory elsewhere.
+  static Constants Of(std::vector<const float*> data);
   // Null for values that are computed.
   const float* data(int value) const { return data_[static_cast<size_t>(value)]; }
   uint64_t bytes() const { return block_.bytes(); }  // outside the mapped file

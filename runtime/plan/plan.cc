@@ -46,15 +46,20 @@ void PrepareOperators(const PlanOptions& options, Plan* plan) {
 
 }  // namespace
 
-Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
+Plan PreparePlan(ResolvedGraph graph, const PlanOptions& options) {
   Plan plan;
   FuseUpsampling(options.cap, options.exact_order, &graph);
   plan.graph = std::move(graph);
   plan.fixed_bytes = options.fixed_bytes;
   plan.streaming = options.streaming;
   PrepareOperators(options, &plan);
+  return plan;
+}
+
+Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
+  Plan plan = PreparePlan(std::move(graph), options);
   const Status chosen = Strategist(options, &plan).Choose();
-  if (chosen.ok()) return plan;
+  if (chosen.ok() && !(options.approximate && options.smallest)) return plan;
   // Only where nothing exact does.
   if (!options.approximate || !LoosenBarriers(&plan)) return chosen;
   plan.approximate = true;

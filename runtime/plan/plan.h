@@ -32,8 +32,10 @@ struct PlanOptions {
   bool streaming = false;                // inputs and outputs get buffers even when untiled
   // Of every value: constants that can be read where they lie. Only such weights can be packed when they are used.
   std::vector<uint8_t> in_place;
-  bool smallest = false;      // the plan that needs the fewest bytes, whatever the budget
-  uint64_t packed_limit = 0;  // > 0: larger packed weights of one node are packed when they are used
+  bool smallest = false;                    // the plan that needs the fewest bytes, whatever the budget
+  int lean = -1;                            // >= 0: this level of weights packed when used and no other (strategy.h)
+  std::array<int64_t, 3> lattice{1, 1, 1};  // tiles are multiples of this, too
+  uint64_t packed_limit = 0;                // > 0: larger packed weights of one node are packed when they are used
 };
 
 enum class Home : uint8_t { kInput, kOutput, kArena };
@@ -143,6 +145,9 @@ struct Plan {
   // One line a step: region, buffer, offset, bytes, kernel.
   std::string ToString() const;
 };
+
+// What all plans of a graph begin with: links, operators and where lattices begin. Nothing is laid out.
+Plan PreparePlan(ResolvedGraph graph, const PlanOptions& options);
 
 // kOverBudget: the message names the smallest budget that would do. kUnsupported: tiles are asked for and the network
 // looks at the whole image, or its axes are not known.

@@ -1,6 +1,7 @@
 #include "runtime/plan/strategy.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "runtime/plan/bands.h"
 #include "runtime/plan/cost.h"
@@ -22,7 +23,7 @@ struct LeanLevel {
   int64_t slice_floats;
 };
 constexpr LeanLevel kLean[] = {{UINT64_MAX, 0}, {8u << 20, 4 << 20}, {2u << 20, 4 << 20}, {256u << 10, 1 << 20}};
-constexpr int kLeanLevels = static_cast<int>(std::size(kLean));
+static_assert(std::size(kLean) == kLeanLevels);
 
 // Narrower strips than the widest that fit which are tried, too.
 constexpr size_t kMoreStrips = 6;
@@ -90,14 +91,45 @@ std::vector<std::array<int64_t, 3>> Strips(const TileGrid& grid, const std::arra
 
 }  // namespace
 
+void SetWeights(const PlanOptions& options, int lean, Plan* plan) {
+  const LeanLevel& level = kLean[lean];
+  const uint64_t limit = lean == 0 && options.packed_limit > 0 ? options.packed_limit : level.ahead_bytes;
+  plan->packed_weight_bytes = plan->mapped_bytes = plan->loading_bytes = 0;
+  plan->packed_ahead.assign(plan->operators.size(), 0);
+  uint64_t largest = 0;
+  for (size_t n = 0; n < plan->operators.size(); ++n) {
+    if (!plan->packable[n]) continue;
+    exec::Operator& op = plan->operators[n];
+    const ResolvedNode& node = plan->graph.nodes[n];
+    const uint64_t bytes = Align(static_cast<uint64_t>(op.PackedFloats()) * kFloat);
+    const auto readable = [&](size_t i) {
+      return !node.Has(i) || (!options.in_place.empty() && options.in_place[static_cast<size_t>(node.node->inputs[i])]);
+    };
+    const bool ahead = bytes <= limit || !readable(1) || !readable(2);
+    plan->packed_ahead[n] = ahead ? 1 : 0;
+    op.Slice(ahead ? INT64_MAX : lean == 0 ? static_cast<int64_t>(limit / kFloat) : level.slice_floats);
+    const uint64_t weights = static_cast<uint64_t>(Elements(node.in[1])) * kFloat;
+    largest = std::max(largest, weights);
+    if (ahead) {
+      plan->packed_weight_bytes += bytes;
+      plan->loading_bytes += weights;
+    } else {
+      plan->mapped_bytes = std::max(plan->mapped_bytes, weights);
+    }
+  }
+  plan->loading_bytes = std::min(plan->loading_bytes, kLoadBytes + largest);
+}
+
 Strategist::Strategist(const PlanOptions& options, Plan* plan)
     : options_(options), plan_(*plan), planner_(plan, options.threads) {
   FindGrid(plan_, &plan_.grid, &lattice_);
+  for (size_t s = 0; s < 3; ++s) lattice_[s] = std::lcm(lattice_[s], options.lattice[s]);
   barrier_ = FindTileBarrier(plan_.graph, plan_.links);
   std::vector<uint8_t> before;
   for (int lean = 0; lean < kLeanLevels; ++lean) {
-    SetWeights(lean);
-    if (lean > 0 && plan_.packed_ahead == before) continue;
+    if (options.lean >= 0 && lean != options.lean) continue;
+    SetWeights(options, lean, &plan_);
+    if (!before.empty() && plan_.packed_ahead == before) continue;
     before = plan_.packed_ahead;
     lean_levels_.push_back(lean);
   }
@@ -111,39 +143,9 @@ void Strategist::SetTile(const std::array<int64_t, 3>& tile) {
   }
 }
 
-void Strategist::SetWeights(int lean) {
-  const LeanLevel& level = kLean[lean];
-  const uint64_t limit = lean == 0 && options_.packed_limit > 0 ? options_.packed_limit : level.ahead_bytes;
-  plan_.packed_weight_bytes = plan_.mapped_bytes = plan_.loading_bytes = 0;
-  plan_.packed_ahead.assign(plan_.operators.size(), 0);
-  uint64_t largest = 0;
-  for (size_t n = 0; n < plan_.operators.size(); ++n) {
-    if (!plan_.packable[n]) continue;
-    exec::Operator& op = plan_.operators[n];
-    const ResolvedNode& node = plan_.graph.nodes[n];
-    const uint64_t bytes = Align(static_cast<uint64_t>(op.PackedFloats()) * kFloat);
-    const auto readable = [&](size_t i) {
-      return !node.Has(i) ||
-             (!options_.in_place.empty() && options_.in_place[static_cast<size_t>(node.node->inputs[i])]);
-    };
-    const bool ahead = bytes <= limit || !readable(1) || !readable(2);
-    plan_.packed_ahead[n] = ahead ? 1 : 0;
-    op.Slice(ahead ? INT64_MAX : lean == 0 ? static_cast<int64_t>(limit / kFloat) : level.slice_floats);
-    const uint64_t weights = static_cast<uint64_t>(Elements(node.in[1])) * kFloat;
-    largest = std::max(largest, weights);
-    if (ahead) {
-      plan_.packed_weight_bytes += bytes;
-      plan_.loading_bytes += weights;
-    } else {
-      plan_.mapped_bytes = std::max(plan_.mapped_bytes, weights);
-    }
-  }
-  plan_.loading_bytes = std::min(plan_.loading_bytes, kLoadBytes + largest);
-}
-
 Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
   const bool same = laid_out_ && strategy.tile == applied_.tile && strategy.band_rows == applied_.band_rows;
-  SetWeights(strategy.lean);
+  SetWeights(options_, strategy.lean, &plan_);
   if (same) {
     planner_.Place();
   } else {
@@ -318,7 +320,7 @@ Status Strategist::Choose() {
   const bool asked = options_.tile[0] > 0 || options_.tile[1] > 0 || options_.tile[2] > 0;
   if (asked) {
     FOVEA_RETURN_IF_ERROR(ChooseAsAsked());
-  } else if (!Consider({{0, 0, 0}, options_.band_rows}) || options_.smallest) {
+  } else if (!Consider({{0, 0, 0}, options_.band_rows, lean_levels_.front()}) || options_.smallest) {
     ConsiderBands();
     ConsiderTiles();
   } else if (plan_.arena_bytes > kLargeArena && options_.band_rows == 0) {

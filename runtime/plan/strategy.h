@@ -21,6 +21,11 @@ struct Strategy {
   int lean = 0;                          // index into the levels of weights packed when used, 0: none
 };
 
+// Levels of weights packed when used: 0 packs all ahead (but for PlanOptions::packed_limit), higher ones fewer.
+inline constexpr int kLeanLevels = 4;
+// Decides which weights are packed ahead, and what that takes. Needs graph and operators.
+void SetWeights(const PlanOptions& options, int lean, Plan* plan);
+
 class Strategist {
  public:
   // plan: with graph, links and operators; follows the strategy that was applied last.
@@ -52,7 +57,6 @@ class Strategist {
   // For the reader: of each other kind, the fastest that fits, or the smallest.
   void ListAlternatives(const Outcome& chosen);
   Status TooLittle();
-  void SetWeights(int lean);
   void SetTile(const std::array<int64_t, 3>& tile);
   bool Halve(std::array<int64_t, 3>* tile) const;
   void Grow(int lean, std::array<int64_t, 3>* tile);

@@ -54,6 +54,7 @@ class State {
       args.image[s] = image_.dims[static_cast<size_t>(s + 1)];
     }
     args.first = layer_.fn == MomentFn::kSquares ? first_.data() : nullptr;
+    args.first_stride = padded_;
     args.state = values_.data();
     RunRow(row, layer_, args, random);
   }

@@ -94,6 +94,8 @@ std::string Why(const PlanAlternative& other, const PlanReport& chosen, const Pl
 Json ToJson(const PlanReport& r, const Planner& planner, const Knee& knee) {
   Json out = {{"strategy", r.strategy},
               {"approximate", r.approximate},
+              {"passes", r.passes},
+              {"statistics_bytes", r.statistics_bytes},
               {"tiles", r.tiles},
               {"tile_size", {r.tile_size[0], r.tile_size[1], r.tile_size[2]}},
               {"halo", {r.halo[0], r.halo[1], r.halo[2]}},
@@ -143,6 +145,11 @@ void Print(const PlanReport& r, const Planner& planner, const Knee& knee) {
                      " px; computed more than once: " + Percent(r.redundant_percent) + " of the time");
   }
   if (r.packing_percent > 0) line("packing when used", Percent(r.packing_percent) + " of the time");
+  if (r.passes > 1) {
+    line("passes", std::to_string(r.passes) + " over the image, the last makes the result; computed more than once: " +
+                       Percent(r.redundant_percent) + " of the time");
+    line("statistics", HumanBytes(r.statistics_bytes));
+  }
   line("weights", HumanBytes(r.weight_bytes + r.mapped_bytes) + " decoded or mapped");
   line("packed weights", HumanBytes(r.packed_weight_bytes));
   line("arena", HumanBytes(r.arena_bytes) +

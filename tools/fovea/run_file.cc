@@ -175,6 +175,7 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
     if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
   }
   (*report)["strategy"] = plan.strategy;
+  (*report)["passes"] = plan.passes;
   (*report)["approximate"] = plan.approximate;
   if (plan.approximate) {
     (*report)["notes"].push_back(

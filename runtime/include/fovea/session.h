@@ -45,8 +45,8 @@ enum class Executor : uint8_t {
 
 enum class Tiling : uint8_t {
   kExact,  // the bits of the whole image, or a refusal
-  // Where nothing exact keeps to the budget, or to the tiles asked for: norms and means over the image take what a
-  // tile, with its halo, holds, as programs do that cut an image into tiles. Results depend on the tiles.
+  // Where the whole image does not keep to the budget, or tiles are asked for: norms and means over the image take what
+  // a tile, with its halo, holds, as programs do that cut an image into tiles. Results depend on the tiles.
   kApproximate,
 };
 
@@ -55,7 +55,8 @@ struct SessionOptions {
   std::string isa = {};  // cap: "", "reference", "sse4", "avx2", "avx512", "neon"; FOVEA_ISA caps it further
   Executor executor = Executor::kFast;
   // Spatial size of the output tiles in D, H, W, 0: the whole axis. Rounded up to what the network's strides allow.
-  // Networks that look at the whole image refuse to be tiled (kUnsupported), see `tiling`.
+  // Networks with norms or means over the image take several passes; others that look at all of it refuse to be tiled
+  // (kUnsupported).
   int64_t tile[3] = {0, 0, 0};
   Tiling tiling = Tiling::kExact;  // another than kExact is for the fast executor only
   // Rows (planes in 3-D) of a band: parts of the network that make rows from rows run band by band, so that little
@@ -103,10 +104,15 @@ struct PlanReport {
   // Of the model file: weights of a convolution that packs them when it uses them, or what loading takes beyond the
   // run.
   uint64_t mapped_bytes = 0;
-  uint64_t provider_bytes = 0;  // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
+  uint64_t statistics_bytes = 0;  // sums of several passes, and what is known from them
+  uint64_t provider_bytes = 0;    // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
   uint64_t total_bytes() const {
-    return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + mapped_bytes + provider_bytes;
+    return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + mapped_bytes + statistics_bytes +
+           provider_bytes;
   }
+  // Networks with statistics of the image (norms, means) that do not fit: passes over it, of which the last makes the
+  // outputs. Tiles, bands and halo are of that one.
+  int passes = 1;
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
   int64_t bands = 1;                 // of a tile, in the part of the network with most of them

@@ -142,5 +142,160 @@ TEST(ApproximateTiles, RandomNetworksRunWithinTheirBudget) {
   EXPECT_GT(approximate, 6);
 }
 
+// A network of norms, squeeze and excitation, residuals, and two resolutions.
+NetBuilder NormNet(uint32_t seed, size_t rank) {
+  NetBuilder net(seed);
+  const kernels::Activation relu{kernels::UnaryFn::kRelu};
+  const int64_t channels = net.Chance(0.5) ? 16 : 12;
+  int x = net.Input(rank == 5 ? "bzyxc" : "byxc", Flexible(2, rank));
+  if (net.Chance(0.3)) {  // normalised in the graph
+    const int least = net.Add(ReduceParams{kernels::ReduceFn::kMin, Positions(net, x), true}, {x});
+    const int most = net.Add(ReduceParams{kernels::ReduceFn::kMax, Positions(net, x), true}, {x});
+    x = net.Binary(kernels::BinaryFn::kDiv, net.Binary(kernels::BinaryFn::kSub, x, least),
+                   net.Binary(kernels::BinaryFn::kSub, most, least));
+  }
+  x = net.Conv(x, channels, 3, 1, 1, 1, relu);
+  const int64_t blocks = net.Pick(1, 3);
+  for (int64_t block = 0; block < blocks; ++block) {
+    int y = net.Conv(x, channels, 3);
+    if (net.Chance(0.7)) y = Norm(&net, y, net.Chance(0.5) ? 0 : 4);
+    if (net.Chance(0.6)) y = Excite(&net, y, net.Chance(0.5) ? kernels::ReduceFn::kMean : kernels::ReduceFn::kMax);
+    if (block == 0) {
+      y = net.Conv(net.Pool(y, kernels::PoolKind::kMax, 2, 2), channels, 3, 1, 1, 1, relu);
+      if (net.Chance(0.5)) y = Norm(&net, y);
+      y = net.Upsample2(y, kernels::ResizeMode::kNearest, kernels::ResizeCoordinates::kAsymmetric);
+    }
+    x = net.Binary(kernels::BinaryFn::kAdd, x, y, relu);
+  }
+  net.Output(net.Conv(Excite(&net, x), 2, 1));
+  return net;
+}
+
+class Passes : public testing::TestWithParam<uint32_t> {};
+
+TEST_P(Passes, TilesGiveTheBitsOfTheWholeImage) {
+  const uint32_t seed = GetParam();
+  const size_t rank = seed % 4 == 3 ? 5 : 4;
+  const NetBuilder net = NormNet(seed, rank);
+  const auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  std::mt19937 random(seed);
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  std::vector<int64_t> sizes{1, 4 * pick(8, 50), 4 * pick(8, 50), 2};
+  if (rank == 5) sizes = {1, 2 * pick(4, 12), 2 * pick(10, 30), 2 * pick(10, 30), 2};
+  const Tensors image = test::RandomTensors({sizes}, seed);
+  for (const std::string& isa : test::IsaNames()) {
+    if (isa == "reference") continue;
+    auto free = Session::Create(*model, {sizes}, {.isa = isa});
+    ASSERT_TRUE(free.ok()) << free.status().message();
+    const Tensors expected = RunSession(*free, image);
+    auto banded = Session::Create(*model, {sizes}, {.threads = 2, .isa = isa, .band_rows = pick(2, 9)});
+    ASSERT_TRUE(banded.ok()) << banded.status().message();
+    ASSERT_EQ(test::FirstDifference(RunSession(*banded, image), expected), "") << isa << " bands";
+    for (int round = 0; round < 2; ++round) {
+      SessionOptions options{.threads = static_cast<int>(pick(1, 2)), .isa = isa};
+      for (size_t s = 0; s < 3; ++s) options.tile[s] = s == 0 && rank == 4 ? 0 : pick(8, 60);
+      options.tile[rank == 5 ? 0 : 1] = pick(1, 7);
+      if (round == 1) options.band_rows = pick(2, 9);
+      auto session = Session::Create(*model, {sizes}, options);
+      ASSERT_TRUE(session.ok()) << session.status().message();
+      EXPECT_GT(session->report().passes, 1);
+      EXPECT_FALSE(session->report().approximate);
+      ASSERT_EQ(test::FirstDifference(RunSession(*session, image), expected), "")
+          << isa << " " << session->report().strategy << " " << options.tile[0] << "x" << options.tile[1] << "x"
+          << options.tile[2];
+      ASSERT_EQ(test::FirstDifference(RunSession(*session, image), expected), "") << "again";
+    }
+  }
+}
+
+TEST_P(Passes, BudgetsBelowTheWholeImageAreKept) {
+  const uint32_t seed = GetParam();
+  if (seed % 4 != 0) GTEST_SKIP() << "every fourth";
+  const NetBuilder net = NormNet(seed, 4);
+  const auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<int64_t> sizes{1, 256, 192, 2};
+  const Tensors image = test::RandomTensors({sizes}, seed);
+  auto free = Session::Create(*model, {sizes}, {});
+  ASSERT_TRUE(free.ok()) << free.status().message();
+  const Tensors expected = RunSession(*free, image);
+  const auto refused = Session::Create(*model, {sizes}, {.threads = 2, .memory_bytes = 1});
+  ASSERT_EQ(refused.status().code(), StatusCode::kOverBudget);
+  const uint64_t least = refused.status().needed_bytes();
+  EXPECT_LT(least, free->report().total_bytes() / 2);
+  for (const uint64_t budget : {least, (least + free->report().total_bytes()) / 3}) {
+    // Held at once, by the allocator that the session is given.
+    struct Held {
+      uint64_t now = 0, most = 0;
+    } held;
+    SessionOptions options{.threads = 2, .memory_bytes = budget};
+    options.allocator.context = &held;
+    options.allocator.allocate = [](void* context, size_t bytes) {
+      Held& h = *static_cast<Held*>(context);
+      h.now += bytes;
+      h.most = std::max(h.most, h.now);
+      return std::aligned_alloc(64, bytes);
+    };
+    options.allocator.release = [](void* context, void* data, size_t bytes) {
+      static_cast<Held*>(context)->now -= bytes;
+      std::free(data);
+    };
+    auto session = Session::Create(*model, {sizes}, options);
+    ASSERT_TRUE(session.ok()) << session.status().message();
+    EXPECT_GT(session->report().passes, 1) << session->report().strategy;
+    EXPECT_LE(session->report().total_bytes(), budget);
+    ASSERT_EQ(test::FirstDifference(RunSession(*session, image), expected), "") << session->report().strategy;
+    EXPECT_LE(held.most, session->report().total_bytes());
+    const auto plan = Session::Plan(*model, {sizes}, options);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    EXPECT_EQ(plan->total_bytes(), session->report().total_bytes());
+    EXPECT_EQ(plan->strategy, session->report().strategy);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Random, Passes, testing::Range(0u, 16u));
+
+TEST(PassesOfOthers, AreRefusedWithTheNode) {
+  NetBuilder net(4);
+  const int x = net.Conv(net.Input("byxc", Flexible(2)), 4, 3);
+  net.Output(net.Add(SoftmaxParams{1, false}, {x}));
+  const auto model = net.Build();
+  ASSERT_TRUE(model.ok());
+  const auto session = Session::Create(*model, {{1, 64, 64, 2}}, {.tile = {0, 16, 16}});
+  EXPECT_EQ(session.status().code(), StatusCode::kUnsupported);
+  EXPECT_NE(session.status().message().find("softmax"), std::string::npos) << session.status().message();
+}
+
+TEST(PassesByHand, OneStatisticOfEachKind) {
+  for (int kind = 0; kind < 4; ++kind) {
+    NetBuilder net(7);
+    const int x = net.Input("byxc", Flexible(3));
+    int y = kind == 3 ? x : net.Conv(x, 8, 3);
+    if (kind == 0) y = Norm(&net, y);
+    if (kind == 1) {
+      y = net.Binary(kernels::BinaryFn::kMul, y,
+                     net.Unary(net.Add(ReduceParams{kernels::ReduceFn::kMean, Positions(net, y), true}, {y}),
+                               {kernels::UnaryFn::kSigmoid}));
+    }
+    if (kind >= 2) {
+      const int most = net.Add(ReduceParams{kernels::ReduceFn::kMax, Positions(net, y), true}, {y});
+      y = net.Binary(kernels::BinaryFn::kDiv, y, most);
+    }
+    net.Output(y);
+    const auto model = net.Build();
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const std::vector<int64_t> sizes{1, 24, 70, 3};
+    const Tensors image = test::RandomTensors({sizes}, 7);
+    auto whole = Session::Create(*model, {sizes}, {});
+    auto tiles = Session::Create(*model, {sizes}, {.tile = {0, 5, 32}});
+    ASSERT_TRUE(whole.ok() && tiles.ok()) << tiles.status().message();
+    EXPECT_EQ(tiles->report().passes, kind == 1 ? 3 : 2);
+    EXPECT_EQ(test::FirstDifference(RunSession(*whole, image), RunSession(*tiles, image)), "") << kind;
+  }
+}
+
 }  // namespace
 }  // namespace fovea
