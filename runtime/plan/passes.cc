@@ -13,6 +13,8 @@ using kernels::MomentFn;
 using kernels::ReduceFn;
 
 constexpr uint64_t kDouble = sizeof(double);
+// What a pass takes besides, on the heap: its graph, its plan and its search. Measured, 24 passes of 100 nodes: 0.3 MB.
+constexpr uint64_t kPassBytes = 360 << 10;
 constexpr uint64_t Align(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 size_t Index(int v) { return static_cast<size_t>(v); }
 
@@ -408,6 +410,7 @@ Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
       pass.plan.multiply_adds += MultiplyAdds(pass.plan.graph.nodes[n]);
     }
   }
+  plan.state_bytes += plan.passes.size() * std::min<uint64_t>(kPassBytes, plan.whole.operators.size() * 4096);
   PassPlanner planner(options, &plan);
   int best = -1;
   double seconds = 1e300;
