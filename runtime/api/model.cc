@@ -1,5 +1,6 @@
 #include "runtime/include/fovea/model.h"
 
+#include "runtime/api/guard.h"
 #include "runtime/api/ports.h"
 #include "runtime/model/model_file.h"
 #include "runtime/plan/receptive_field.h"
@@ -42,13 +43,17 @@ SelfTestCase::Tensor TensorOf(const ModelFile& file, const SelfTest::Tensor& sto
 }  // namespace
 
 Result<Model> Model::Load(const std::string& path) {
-  FOVEA_ASSIGN_OR_RETURN(auto file, ModelFile::Open(path));
-  return FromFile(std::move(file));
+  return api::WithHeap([&]() -> Result<Model> {
+    FOVEA_ASSIGN_OR_RETURN(auto file, ModelFile::Open(path));
+    return FromFile(std::move(file));
+  });
 }
 
 Result<Model> Model::FromBytes(std::span<const std::byte> bytes, const std::string& name) {
-  FOVEA_ASSIGN_OR_RETURN(auto file, ModelFile::FromBytes(bytes, name));
-  return FromFile(std::move(file));
+  return api::WithHeap([&]() -> Result<Model> {
+    FOVEA_ASSIGN_OR_RETURN(auto file, ModelFile::FromBytes(bytes, name));
+    return FromFile(std::move(file));
+  });
 }
 
 Model Model::FromFile(std::shared_ptr<const ModelFile> file) {

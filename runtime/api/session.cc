@@ -1,6 +1,7 @@
 #include "runtime/include/fovea/session.h"
 
 #include "runtime/api/cap.h"
+#include "runtime/api/guard.h"
 #include "runtime/api/ports.h"
 #include "runtime/exec/fast.h"
 #include "runtime/exec/runner.h"
@@ -20,39 +21,43 @@ Session::~Session() = default;
 
 Result<Session> Session::Create(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
                                 const SessionOptions& options, const std::vector<std::vector<double>>& shape_values) {
-  if (options.threads < 1) return InvalidArgument("a session needs at least one thread");
-  for (int64_t tile : options.tile) {
-    if (tile < 0) return InvalidArgument("tile sizes must not be negative");
-  }
-  if (options.tiling != Tiling::kExact && options.executor != Executor::kFast) {
-    return InvalidArgument("approximate tiling is for the fast executor; the others run whole images");
-  }
-  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
-  const Graph& graph = model.file()->graph();
-  FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
-  FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, shape_values));
-  auto impl = std::make_unique<Impl>();
-  impl->input_dims = input_dims;
-  for (const Port& port : graph.outputs) {
-    impl->output_dims.push_back(resolved.dims[static_cast<size_t>(port.value)]);
-  }
-  const auto create = options.executor == Executor::kXnnpack ? exec::CreateXnnpackRunner : exec::CreateFastRunner;
-  auto runner = options.executor == Executor::kReference
-                    ? exec::CreateReferenceRunner(model.file(), std::move(resolved), options)
-                    : create(model.file(), std::move(resolved), options, cap);
-  if (!runner.ok()) return runner.status();
-  impl->runner = *std::move(runner);
-  return Session(std::move(impl));
+  return api::WithHeap([&]() -> Result<Session> {
+    if (options.threads < 1) return InvalidArgument("a session needs at least one thread");
+    for (int64_t tile : options.tile) {
+      if (tile < 0) return InvalidArgument("tile sizes must not be negative");
+    }
+    if (options.tiling != Tiling::kExact && options.executor != Executor::kFast) {
+      return InvalidArgument("approximate tiling is for the fast executor; the others run whole images");
+    }
+    FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
+    const Graph& graph = model.file()->graph();
+    FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
+    FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, shape_values));
+    auto impl = std::make_unique<Impl>();
+    impl->input_dims = input_dims;
+    for (const Port& port : graph.outputs) {
+      impl->output_dims.push_back(resolved.dims[static_cast<size_t>(port.value)]);
+    }
+    const auto create = options.executor == Executor::kXnnpack ? exec::CreateXnnpackRunner : exec::CreateFastRunner;
+    auto runner = options.executor == Executor::kReference
+                      ? exec::CreateReferenceRunner(model.file(), std::move(resolved), options)
+                      : create(model.file(), std::move(resolved), options, cap);
+    if (!runner.ok()) return runner.status();
+    impl->runner = *std::move(runner);
+    return Session(std::move(impl));
+  });
 }
 
 Result<PlanReport> Session::Plan(const Model& model, const std::vector<std::vector<int64_t>>& input_dims,
                                  const SessionOptions& options, const MachineSpeed& speed, Goal goal) {
-  if (options.threads < 1) return InvalidArgument("a session needs at least one thread");
-  FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
-  const Graph& graph = model.file()->graph();
-  FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
-  FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, {}));
-  return exec::PlanReportOf(*model.file(), resolved, options, cap, options.threads, speed, goal == Goal::kSmallest);
+  return api::WithHeap([&]() -> Result<PlanReport> {
+    if (options.threads < 1) return InvalidArgument("a session needs at least one thread");
+    FOVEA_ASSIGN_OR_RETURN(const kernels::Isa cap, api::IsaCap(options.isa));
+    const Graph& graph = model.file()->graph();
+    FOVEA_RETURN_IF_ERROR(api::CheckSizes(graph, input_dims));
+    FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved, plan::Resolve(graph, input_dims, {}));
+    return exec::PlanReportOf(*model.file(), resolved, options, cap, options.threads, speed, goal == Goal::kSmallest);
+  });
 }
 
 const std::vector<std::vector<int64_t>>& Session::input_dims() const { return impl_->input_dims; }

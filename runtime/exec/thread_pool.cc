@@ -82,13 +82,18 @@ void ThreadPool::Spread([[maybe_unused]] int thread) {
 }
 
 ThreadPool::ThreadPool(int threads) : lanes_(static_cast<size_t>(threads)) {
+  // All memory before the first thread: should there not be enough, no thread is left behind.
   for (int t = 1; t < threads; ++t) {
-    auto worker = std::make_unique<Worker>();
-    worker->pool = this;
-    worker->thread = t;
-    if (pthread_create(&worker->handle, nullptr, Main, worker.get()) != 0) break;
-    workers_.push_back(std::move(worker));
+    workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->pool = this;
+    workers_.back()->thread = t;
   }
+  size_t started = 0;
+  while (started < workers_.size() &&
+         pthread_create(&workers_[started]->handle, nullptr, Main, workers_[started].get()) == 0) {
+    ++started;
+  }
+  workers_.resize(started);
 }
 
 ThreadPool::~ThreadPool() {

@@ -17,17 +17,19 @@ target_compile_options(fovea_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshado
                                                 # g++ 12 is wrong about "text" + std::string at -O3 (PR105651).
                                                 $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<BOOL:${FOVEA_WERROR}>:-Werror>)
 
-# fovea_library(name [NO_EXCEPTIONS] SOURCES ... [PUBLIC ...] [PRIVATE ...])
+# fovea_library(name [NO_EXCEPTIONS | NO_RTTI] SOURCES ... [PUBLIC ...] [PRIVATE ...])
 # Static library `fovea_<name>` with alias fovea::<name>. The project root is on its include path, so that every include
 # names the folder it reaches into; tests/include_check reads those paths and enforces who may include whom.
 function(fovea_library name)
-  cmake_parse_arguments(ARG "NO_EXCEPTIONS" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "NO_EXCEPTIONS;NO_RTTI" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(fovea_${name} STATIC ${ARG_SOURCES})
   add_library(fovea::${name} ALIAS fovea_${name})
   target_include_directories(fovea_${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(fovea_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:fovea_warnings>)
   if(ARG_NO_EXCEPTIONS)
     target_compile_options(fovea_${name} PRIVATE -fno-exceptions -fno-rtti)
+  elseif(ARG_NO_RTTI)
+    target_compile_options(fovea_${name} PRIVATE -fno-rtti)
   endif()
 endfunction()
 

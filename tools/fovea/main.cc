@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "tools/cli/args.h"
 #include "tools/cli/program.h"
@@ -60,7 +61,12 @@ int main(int argc, char** argv) {
   for (const auto& command : Commands()) {
     if (name == command.name) {
       if (words[0] == "help") return command.run({"--help"});
-      return command.run({words.begin() + 1, words.end()});
+      try {
+        return command.run({words.begin() + 1, words.end()});
+      } catch (const std::bad_alloc&) {
+        std::fputs("fovea: out of memory; give it a budget (--memory), or close other programs\n", stderr);
+        return kBadInput;
+      }
     }
     names.emplace_back(command.name);
   }
