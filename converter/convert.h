@@ -50,6 +50,8 @@ struct Options {
       size;  // --size NAME=1x1x512x512 (? leaves an axis open): fixes open sizes, source order
   std::vector<NamedTensor> test_inputs, test_outputs;  // a self-test to be stored in the file
   double test_rtol = 1e-3, test_atol = 1e-3;
+  double test_mismatches_per_million = 0;
+  bool test_with_steps = false;  // the tensors are before the graph's preprocessing and after its postprocessing
   WeightType weights = WeightType::kFloat32;
   // Sources that hold several models or entry points.
   std::string tag, signature;                // SavedModel: --tag, --signature; empty: the usual one, or the only one

@@ -86,6 +86,28 @@ Status CheckNames(const ir::Graph& graph, const Options& options) {
   return OkStatus();
 }
 
+bool Allows(const AxisRule& rule, int64_t size) {
+  return rule.step == 0 ? size == rule.min : size >= rule.min && (size - rule.min) % rule.step == 0;
+}
+
+// What the network needs and what its description asks for, together. A description's sizes count where the network
+// takes them. A single size counts where the result depends on it (the network looks at the whole image) or the axis is
+// not one of the image's; elsewhere it is only what the authors happened to test, and larger images would be refused
+// for nothing.
+AxisRule Combined(const AxisRule& found, const std::optional<AxisRule>& described, char letter, bool whole_image) {
+  constexpr int kTried = 64;
+  if (!described || found.step == 0) return found;
+  if (described->step == 0) {
+    const bool of_image = letter == 'z' || letter == 'y' || letter == 'x';
+    const bool counts = letter != 'b' && (!of_image || whole_image);
+    return counts && Allows(found, described->min) ? AxisRule{described->min, 0} : found;
+  }
+  for (int k = 0; k < kTried; ++k) {
+    if (!Allows(found, described->min + k * described->step)) return found;
+  }
+  return *described;
+}
+
 // The graph as the file has it; its constants' numbers in `weights`.
 Result<fovea::Graph> EmitGraph(const ir::Graph& source, const Options& options, WeightSection* section) {
   WeightSection& weights = *section;
@@ -115,8 +137,19 @@ Result<fovea::Graph> EmitGraph(const ir::Graph& source, const Options& options, 
     out.outputs.push_back(std::move(emitted));
   }
   const std::vector<std::vector<AxisRule>> rules = FindSizeRules(out);
-  for (size_t i = 0; i < rules.size(); ++i) out.inputs[i].rules = rules[i];
+  const bool whole_image = !MarksText(out, Mark::Kind::kWholeImage).empty();
+  for (size_t i = 0; i < rules.size(); ++i) {
+    fovea::Port& port = out.inputs[i];
+    port.rules = rules[i];
+    const auto& described = graph.inputs[i].described;
+    for (size_t a = 0; a < described.size(); ++a) {
+      const auto stored = static_cast<size_t>(port.source_axes[a]);
+      port.rules[stored] = Combined(rules[i][stored], described[a], port.axes[stored], whole_image);
+    }
+  }
   out.metadata = graph.metadata;
+  out.preprocessing = graph.preprocessing;
+  out.postprocessing = graph.postprocessing;
   for (const auto& [kind, property] : {std::pair(Mark::Kind::kWholeImage, kWholeImageProperty),
                                        std::pair(Mark::Kind::kFixedSize, kFixedSizeProperty)}) {
     const std::string marks = MarksText(out, kind);
@@ -128,6 +161,8 @@ Result<fovea::Graph> EmitGraph(const ir::Graph& source, const Options& options, 
     FOVEA_ASSIGN_OR_RETURN(test.expected, EmitTensors(options.test_outputs, graph.outputs, "output", &weights));
     test.rtol = options.test_rtol;
     test.atol = options.test_atol;
+    test.mismatches_per_million = options.test_mismatches_per_million;
+    test.with_steps = options.test_with_steps;
     out.self_tests.push_back(std::move(test));
   }
   return out;

@@ -63,6 +63,9 @@ struct Port {
   std::vector<int> source_axes;  // source axis i is axis source_axes[i] of the value
   std::string axes;       // letters in source order where the source or the user says them, else empty: guessed on emit
   bool is_shape = false;  // input that only decides sizes
+  // Inputs: sizes that a description of the model allows, an axis of the source each; empty: none does. What the
+  // network itself needs is found on emit and wins where both contradict.
+  std::vector<std::optional<AxisRule>> described;
 };
 
 // What became of the source's operators, for the report. Counts by name.
@@ -78,7 +81,8 @@ class Graph {
   std::vector<Node> nodes;  // producers before consumers
   std::vector<Port> inputs, outputs;
   Metadata metadata;
-  std::vector<std::string> warnings;  // what the user should know: dropped, approximated or assumed
+  std::vector<Step> preprocessing, postprocessing;  // of a description; tensors are names of ports
+  std::vector<std::string> warnings;                // what the user should know: dropped, approximated or assumed
   History history;
 
   void Recognised(const std::string& idiom) { ++history.idioms[idiom]; }

@@ -165,6 +165,14 @@ Result<Bundle> OpenBundle(const std::string& path) {
   if (!description.ok()) return description.status().Prefixed(path + ": " + bundle.description_file_);
   bundle.description_ = std::move(*description);
 
+  // config.xml does not name its example; DeepImageJ 1 calls it so.
+  for (const char* ending : {".tif", ".tiff"}) {
+    BundleDescription& said = bundle.description_;
+    if (said.format != "DeepImageJ config.xml") break;
+    const std::string example = std::string("exampleImage") + ending, result = std::string("resultImage") + ending;
+    if (bundle.tree_->Has(bundle.prefix_ + example)) said.inputs[0].sample.source = example;
+    if (bundle.tree_->Has(bundle.prefix_ + result)) said.outputs[0].sample.source = result;
+  }
   const std::string xml_file = bundle.prefix_ + "config.xml";
   if (xml_file != bundle.description_file_ && bundle.tree_->Has(xml_file)) {
     FOVEA_ASSIGN_OR_RETURN(const std::string xml_text, read(xml_file));

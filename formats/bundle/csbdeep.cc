@@ -176,7 +176,7 @@ void ReadCsbdeepPrediction(const Node& prediction, BundleDescription* out) {
   };
   for (const Node* entry : prediction.At("preprocess").Elements()) {
     read(*entry, "prediction.preprocess", [&](const auto& mean, const auto& deviation) {
-      std::vector<StepArgument> arguments = {{"mean", value(mean)}, {"std", value(deviation)}, {"eps", 0.0}};
+      std::vector<StepArgument> arguments = {{"mean", value(mean)}, {"std", value(deviation)}};
       if (mean.size() > 1) arguments.push_back({"axis", std::string("channel")});
       AddStep("fixed_zero_mean_unit_variance", std::move(arguments), out->inputs[0].name, &out->preprocessing);
     });

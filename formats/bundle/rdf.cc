@@ -64,30 +64,6 @@ void ReadPeople(const Node& root, BundleDescription* out) {
   }
 }
 
-void ReadMetadata(const Node& root, BundleDescription* out) {
-  out->name = OneLine(root.At("name").Text());
-  out->description = OneLine(root.At("description").Text());
-  out->licence = root.At("license").Text();
-  out->version = root.At("version").Text();
-  out->date = root.At("timestamp").Text();
-  out->documentation = ReadReference(root.At("documentation")).source;
-  out->repository = root.At("git_repo").Text();
-  out->id = root.At("id").Text();
-  ReadPeople(root, out);
-  for (const Node* tag : root.At("tags").Elements()) {
-    const bool known = std::find(out->tags.begin(), out->tags.end(), tag->Text()) != out->tags.end();
-    if (!tag->Text().empty() && !known) out->tags.push_back(tag->Text());
-  }
-  for (const Node* cover : root.At("covers").Elements()) out->covers.push_back(ReadReference(*cover).source);
-  const Node& attachments = root.At("attachments");  // {files: [...]} up to 0.4, a list of files since
-  for (const Node* file : (attachments.is_map() ? attachments.At("files") : attachments).Elements()) {
-    out->attachments.push_back(ReadReference(*file));
-  }
-  const Node& bioimageio = root.At("config").At("bioimageio");
-  out->doi = CleanDoi(!root.At("doi").Text().empty() ? root.At("doi").Text() : bioimageio.At("doi").Text());
-  if (out->id.empty()) out->id = bioimageio.At("nickname").Text();
-}
-
 WeightsFormat FormatOf(const std::string& name) {
   if (name == "onnx") return WeightsFormat::kOnnx;
   if (name == "tensorflow_saved_model_bundle") return WeightsFormat::kSavedModel;
@@ -162,6 +138,30 @@ Status CheckNames(const BundleDescription& description) {
 }
 
 }  // namespace
+
+void ReadMetadata(const Node& root, BundleDescription* out) {
+  out->name = OneLine(root.At("name").Text());
+  out->description = OneLine(root.At("description").Text());
+  out->licence = root.At("license").Text();
+  out->version = root.At("version").Text();
+  out->date = root.At("timestamp").Text();
+  out->documentation = ReadReference(root.At("documentation")).source;
+  out->repository = root.At("git_repo").Text();
+  out->id = root.At("id").Text();
+  ReadPeople(root, out);
+  for (const Node* tag : root.At("tags").Elements()) {
+    const bool known = std::find(out->tags.begin(), out->tags.end(), tag->Text()) != out->tags.end();
+    if (!tag->Text().empty() && !known) out->tags.push_back(tag->Text());
+  }
+  for (const Node* cover : root.At("covers").Elements()) out->covers.push_back(ReadReference(*cover).source);
+  const Node& attachments = root.At("attachments");  // {files: [...]} up to 0.4, a list of files since
+  for (const Node* file : (attachments.is_map() ? attachments.At("files") : attachments).Elements()) {
+    out->attachments.push_back(ReadReference(*file));
+  }
+  const Node& bioimageio = root.At("config").At("bioimageio");
+  out->doi = CleanDoi(!root.At("doi").Text().empty() ? root.At("doi").Text() : bioimageio.At("doi").Text());
+  if (out->id.empty()) out->id = bioimageio.At("nickname").Text();
+}
 
 void NotUnderstood(const std::string& where, const Node& node, BundleDescription* out) {
   out->not_understood.emplace_back(where, node.ToString());

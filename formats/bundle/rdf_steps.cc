@@ -72,6 +72,29 @@ void ApplyMode(const std::string& mode, const TensorDescription& tensor, bool ha
   if (mode != "per_dataset" && has_batch) std::erase(*axes, "batch");  // "batch is not a valid axis key here"
 }
 
+// Up to 0.4 numbers in a list are for the axis that `axes` leaves over; 0.5 names it. A list of one is a number.
+void SetAxisOfLists(const std::vector<std::string>& joint, const TensorDescription& tensor, Step* step) {
+  bool has_list = false;
+  for (StepArgument& argument : step->arguments) {
+    auto* numbers = std::get_if<std::vector<double>>(&argument.value);
+    if (numbers == nullptr) continue;
+    if (numbers->size() == 1) {
+      const double only = (*numbers)[0];  // assigning frees the list
+      argument.value = only;
+    } else {
+      has_list = true;
+    }
+  }
+  if (!has_list) return;
+  for (const AxisDescription& axis : tensor.axes) {
+    const std::string name = AxisName(axis.letter);
+    if (axis.letter == 'b' || std::find(joint.begin(), joint.end(), name) != joint.end()) continue;
+    if (joint.empty() && axis.letter != 'c') continue;
+    step->arguments.push_back({"axis", name});
+    return;
+  }
+}
+
 void ReadStep(const Node& node, const std::string& where, const TensorDescription& tensor, RdfVersion version,
               std::vector<Step>* steps, BundleDescription* out) {
   Step step;
@@ -90,11 +113,8 @@ void ReadStep(const Node& node, const std::string& where, const TensorDescriptio
     axes = *names;
   }
   if (statistics && version != RdfVersion::k05) ApplyMode(mode, tensor, has_axes, &axes);
-  // fixed values of 0.4 hold for all of its axes; 0.5 has them along one `axis` or as plain numbers.
-  if (!axes.empty() && step.name != "fixed_zero_mean_unit_variance") {
-    const bool along = !statistics && version != RdfVersion::k05;
-    if (!along) step.arguments.push_back({"axes", axes});
-  }
+  if (statistics && !axes.empty()) step.arguments.push_back({"axes", axes});
+  if (!statistics && has_axes && version == RdfVersion::k05) step.arguments.push_back({"axes", axes});
   for (const auto& [key, value] : kwargs.map) {
     if (key == "axes" || (key == "mode" && version != RdfVersion::k05) || value.is_null()) continue;
     const std::optional<StepValue> argument = ToValue(value);
@@ -104,6 +124,7 @@ void ReadStep(const Node& node, const std::string& where, const TensorDescriptio
     }
     step.arguments.push_back({key, *argument});
   }
+  if (!statistics && version != RdfVersion::k05) SetAxisOfLists(axes, tensor, &step);
   if (!CheckStepForm(step).ok()) return NotUnderstood(where, node, out);
   steps->push_back(std::move(step));
 }

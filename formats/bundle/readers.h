@@ -39,6 +39,9 @@ std::string UnitSymbol(std::string_view unit);
 // The names in TensorFlow's Python ("tf.saved_model.tag_constants.SERVING") stand for their values ("serve").
 std::string TensorflowConstant(const std::string& text);
 
+// Name, authors, citations, licence, tags, ...: fields that all versions share.
+void ReadMetadata(const Node& root, BundleDescription* out);
+
 void NotUnderstood(const std::string& where, const Node& node, BundleDescription* out);
 // A list of numbers, all of them; nothing when one is not.
 std::optional<std::vector<double>> Numbers(const Node& node);

@@ -93,6 +93,8 @@ std::vector<SelfTestCase> Model::self_tests() const {
     SelfTestCase& at = cases.emplace_back();
     at.rtol = test.rtol;
     at.atol = test.atol;
+    at.mismatches_per_million = test.mismatches_per_million;
+    at.with_steps = test.with_steps;
     for (const SelfTest::Tensor& tensor : test.inputs) at.inputs.push_back(TensorOf(*file_, tensor));
     for (const SelfTest::Tensor& tensor : test.expected) at.expected.push_back(TensorOf(*file_, tensor));
   }

@@ -155,6 +155,8 @@ class Decoder {
     FOVEA_RETURN_IF_ERROR(List(in.expected(), &out->expected));
     out->rtol = in.rtol();
     out->atol = in.atol();
+    out->mismatches_per_million = in.mismatches_per_million();
+    out->with_steps = in.with_steps();
     return OkStatus();
   }
 

@@ -60,6 +60,8 @@ struct SelfTest {
   };
   std::vector<Tensor> inputs, expected;
   double rtol = 1e-3, atol = 1e-3;
+  double mismatches_per_million = 0;  // elements that may be out of tolerance
+  bool with_steps = false;            // inputs are before preprocessing, expected results after postprocessing
 };
 
 struct Metadata {

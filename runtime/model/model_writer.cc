@@ -96,7 +96,7 @@ class Encoder {
   Offset<fb::SelfTest> Item(const SelfTest& t) {
     const auto inputs = List<fb::TestTensor>(t.inputs);
     const auto expected = List<fb::TestTensor>(t.expected);
-    return fb::CreateSelfTest(builder_, inputs, expected, t.rtol, t.atol);
+    return fb::CreateSelfTest(builder_, inputs, expected, t.rtol, t.atol, t.mismatches_per_million, t.with_steps);
   }
 
   Offset<fb::StepArgument> Item(const StepArgument& a) {

@@ -222,7 +222,8 @@ class Checker {
   Status CheckTest(const SelfTest& test) const {
     FOVEA_RETURN_IF_ERROR(CheckTensors(test.inputs, graph_.inputs));
     FOVEA_RETURN_IF_ERROR(CheckTensors(test.expected, graph_.outputs));
-    const bool tolerances = std::isfinite(test.rtol) && test.rtol >= 0 && std::isfinite(test.atol) && test.atol >= 0;
+    const bool tolerances = std::isfinite(test.rtol) && test.rtol >= 0 && std::isfinite(test.atol) && test.atol >= 0 &&
+                            std::isfinite(test.mismatches_per_million) && test.mismatches_per_million >= 0;
     return tolerances ? OkStatus() : CorruptFile("its tolerances are no numbers from 0 up");
   }
 

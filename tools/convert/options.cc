@@ -179,6 +179,23 @@ void DeclareOptions(Args* args, ConvertLine* line) {
   args->Text(
       "--compare", &line->compare, "OTHER",
       "another file of the same network: run both on seeded numbers, print the largest difference of each output");
+  BundleLine* bundle = &line->bundle;
+  args->Text("--bundle", &bundle->out, "OUT",
+             "write a package that others can run: a folder, or a .zip when the name ends so; needs --example");
+  args->Text("--bundle-format", &bundle->format, "FORMAT", "bioimage.io (0.5, default) or deepimagej1");
+  args->Text("--example", &bundle->example, "IMAGE", "--bundle: the example image, a TIFF or .npy");
+  args->Text(
+      "--metadata", &bundle->metadata, "FILE.yaml",
+      "--bundle: name, description, authors, cite, license, tags, pixel_size, preprocessing, postprocessing, ... as "
+      "bioimage.io spells them (steps as --pre does)");
+  args->Text("--name", &bundle->name, "TEXT", "--bundle: the model's name");
+  args->Text("--description", &bundle->description, "TEXT", "--bundle: what it does");
+  args->TextList("--author", &bundle->authors, "NAME;AFFILIATION", "--bundle: an author");
+  args->TextList("--cite", &bundle->citations, "TEXT;DOI", "--bundle: an article to cite, with its doi or url");
+  args->Text("--licence", &bundle->licence, "SPDX", "--bundle: MIT, CC-BY-4.0, ...");
+  args->Text("--pre", &bundle->pre, "STEPS", "steps before the network, e.g. 'zero_mean_unit_variance(axes=[x, y])'");
+  args->Text("--post", &bundle->post, "STEPS", "steps after the network (fovea run --steps lists all)");
+  args->Flag("--ask", &bundle->ask, "--bundle: ask on the terminal for what is missing");
   args->Flag("--json", &line->json, "print the report as one JSON object");
   args->Flag("--quiet, -q", &line->quiet, "no report; warnings and errors only");
   args->Flag("--version", &line->version, "print the version");

@@ -7,6 +7,7 @@
 
 #include "converter/convert.h"
 #include "tools/cli/args.h"
+#include "tools/convert/build_bundle.h"
 
 namespace fovea::cli {
 
@@ -14,6 +15,7 @@ struct ConvertLine {
   converter::Options options;
   std::vector<std::string> in;
   std::string out, compare;
+  BundleLine bundle;  // --bundle and what goes with it
   bool json = false, quiet = false, version = false;
 
   // Words that FillOptions turns into options.

@@ -20,6 +20,7 @@ int TensorCommand(const std::vector<std::string>& words);
 int InfoCommand(const std::vector<std::string>& words);
 int TestCommand(const std::vector<std::string>& words);
 int BenchCommand(const std::vector<std::string>& words);
+int ModelsCommand(const std::vector<std::string>& words);
 int PlanCommand(const std::vector<std::string>& words);
 
 }  // namespace fovea::cli

@@ -2,38 +2,37 @@
 #include <cstdio>
 
 #include "tools/cli/program.h"
+#include "tools/fovea/bundle_page.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 
 namespace fovea::cli {
 namespace {
 
-void Line(const char* label, const std::string& text) {
-  if (!text.empty()) std::printf("%-16s %s\n", label, text.c_str());
-}
-
 void Print(const Model& model, const ModelInfo& info, const std::vector<std::vector<int64_t>>& sizes,
            const std::vector<OperatorInfo>& operators, const std::vector<ReceptiveField>& fields, bool list_operators) {
-  Line("name", info.name);
-  Line("description", info.description);
-  Line("authors", info.authors);
-  Line("citation", info.citation);
-  Line("licence", info.licence.empty() ? "not stated in the source file" : info.licence);
-  Line("source", info.source_format);
-  for (const auto& [key, value] : info.properties) Line(key.c_str(), value);
-  for (const TensorSpec& spec : model.inputs()) Line("input", DescribeSpec(spec));
-  for (const TensorSpec& spec : model.outputs()) Line("output", DescribeSpec(spec));
-  Line("parameters", std::to_string(info.parameters));
+  PageLine("name", info.name);
+  PageLine("description", info.description);
+  PageLine("authors", info.authors);
+  PageLine("citation", info.citation);
+  PageLine("licence", info.licence.empty() ? "not stated in the source file" : info.licence);
+  PageLine("source", info.source_format);
+  for (const auto& [key, value] : info.properties) PageLine(key, value);
+  for (const TensorSpec& spec : model.inputs()) std::printf("%-16s %s\n", "input", DescribeSpec(spec).c_str());
+  for (const TensorSpec& spec : model.outputs()) std::printf("%-16s %s\n", "output", DescribeSpec(spec).c_str());
+  for (const Step& step : model.preprocessing()) PageLine("before", ToString(step));
+  for (const Step& step : model.postprocessing()) PageLine("after", ToString(step));
+  PageLine("parameters", std::to_string(info.parameters));
   int64_t multiply_adds = 0;
   for (const OperatorInfo& op : operators) multiply_adds += op.multiply_adds;
   char gflop[64];
   std::snprintf(gflop, sizeof(gflop), "%.3f GFLOP (2 x multiply-add) at ", 2e-9 * static_cast<double>(multiply_adds));
   std::string at;
   for (const auto& size : sizes) at += (at.empty() ? "" : ", ") + Join(size);
-  Line("arithmetic", gflop + at);
-  for (const ReceptiveField& field : fields) Line("receptive field", DescribeField(model, field) + " px");
-  Line("self-test", model.self_tests().empty() ? "none" : "yes (fovea test)");
-  Line("file", HumanBytes(info.file_bytes) + ", content hash " + info.content_hash);
+  PageLine("arithmetic", gflop + at);
+  for (const ReceptiveField& field : fields) PageLine("receptive field", DescribeField(model, field) + " px");
+  PageLine("self-test", model.self_tests().empty() ? "none" : "yes (fovea test)");
+  PageLine("file", HumanBytes(info.file_bytes) + ", content hash " + info.content_hash);
   if (!list_operators) return;
   std::printf("\n%-5s %-16s %-22s %10s  %-34s %s\n", "#", "operator", "output", "MMAC", "parameters", "source node");
   for (size_t i = 0; i < operators.size(); ++i) {
@@ -47,7 +46,8 @@ void Print(const Model& model, const ModelInfo& info, const std::vector<std::vec
 
 int InfoCommand(const std::vector<std::string>& words) {
   Args args("fovea info", "MODEL [--size [D]xHxW] [--ops]",
-            "Says what a model takes and gives, which sizes suit it, what it costs, how far it looks, and where it "
+            "Says what a model or a bundle takes and gives, which sizes suit it, what it costs, how far it looks, and "
+            "where it "
             "comes from.");
   std::vector<std::string> free;
   std::string size_text;
@@ -61,6 +61,21 @@ int InfoCommand(const std::vector<std::string>& words) {
   if (!parsed.ok()) return Fail("fovea info", parsed);
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
 
+  if (formats::LooksLikeBundle(free[0])) {
+    const Result<formats::Bundle> bundle = formats::OpenBundle(free[0]);
+    if (!bundle.ok()) return Fail("fovea info", bundle.status());
+    if (json) {
+      const auto text = BundleToJson(*bundle).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+      return std::printf("%s\n", text.c_str()), kDone;
+    }
+    if (list_operators || !size_text.empty()) {
+      return Fail("fovea info", InvalidArgument(free[0] +
+                                                ": a bundle; --ops and --size need its network, so convert it "
+                                                "first: " +
+                                                RemedyText(*bundle)));
+    }
+    return PrintBundlePage(*bundle), kDone;
+  }
   const Result<Model> model = Model::Load(free[0]);
   if (!model.ok()) return Fail("fovea info", model.status());
   std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
@@ -89,6 +104,8 @@ int InfoCommand(const std::vector<std::string>& words) {
                                 {"content_hash", info.content_hash},
                                 {"file_bytes", info.file_bytes},
                                 {"parameters", info.parameters},
+                                {"preprocessing", ToString(model->preprocessing())},
+                                {"postprocessing", ToString(model->postprocessing())},
                                 {"self_tests", model->self_tests().size()},
                                 {"sizes", sizes}};
   for (const auto& [key, value] : info.properties) out["properties"][key] = value;

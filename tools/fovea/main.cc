@@ -12,9 +12,13 @@ namespace fovea::cli {
 
 std::span<const Command> Commands() {
   static const Command kCommands[] = {
-      {"run", "run a network on images", RunCommand},   {"info", "what a model is, takes and gives", InfoCommand},
-      {"test", "run a model's self-test", TestCommand}, {"plan", "what a run would use, without running", PlanCommand},
-      {"bench", "time a network", BenchCommand},        {"tensor", "run a network on raw .npy tensors", TensorCommand},
+      {"run", "run a network on images", RunCommand},
+      {"info", "what a model is, takes and gives", InfoCommand},
+      {"models", "the models in a folder", ModelsCommand},
+      {"test", "run a model's self-test", TestCommand},
+      {"plan", "what a run would use, without running", PlanCommand},
+      {"bench", "time a network", BenchCommand},
+      {"tensor", "run a network on raw .npy tensors", TensorCommand},
   };
   return kCommands;
 }

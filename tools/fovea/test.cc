@@ -1,6 +1,7 @@
 // fovea test: the self-test that a model carries.
 #include <cstdio>
 
+#include "formats/bundle/bundle.h"
 #include "tools/cli/program.h"
 #include "tools/cli/self_test.h"
 #include "tools/fovea/commands.h"
@@ -26,6 +27,10 @@ int TestCommand(const std::vector<std::string>& words) {
   CatchInterrupts();
   const auto options = execution.ToSession();
   if (!options.ok()) return Fail("fovea test", options.status());
+  if (formats::LooksLikeBundle(free[0])) {
+    return Fail("fovea test", InvalidArgument(free[0] + ": a bundle that has not been converted; run fovea-convert " +
+                                              free[0] + " -o model.fov, then fovea test model.fov"));
+  }
   const Result<Model> model = Model::Load(free[0]);
   if (!model.ok()) return Fail("fovea test", model.status());
   const std::vector<SelfTestCase> tests = model->self_tests();
@@ -47,12 +52,17 @@ int TestCommand(const std::vector<std::string>& words) {
                                 {"max_error", c.max_error},
                                 {"mean_error", c.mean_error},
                                 {"mismatches_per_million", c.mismatches_per_million},
+                                {"correlation", c.correlation},
+                                {"mismatches_allowed", test.mismatches_per_million},
                                 {"atol", test.atol},
                                 {"rtol", test.rtol}});
       if (!json) {
-        std::printf("%s '%s': largest error %.3g, mean %.3g, %.0f mismatches per million (atol %.3g, rtol %.3g)\n",
-                    c.passed ? "passed" : "FAILED", name.c_str(), c.max_error, c.mean_error, c.mismatches_per_million,
-                    test.atol, test.rtol);
+        std::printf(
+            "%s '%s': largest error %.3g, mean %.3g, %.0f mismatches per million (%.0f allowed; atol %.3g, "
+            "rtol %.3g), correlation %.6f%s\n",
+            c.passed ? "passed" : "FAILED", name.c_str(), c.max_error, c.mean_error, c.mismatches_per_million,
+            test.mismatches_per_million, test.atol, test.rtol, c.correlation,
+            test.with_steps ? ", with processing" : "");
       }
     }
   }

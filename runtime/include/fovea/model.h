@@ -57,6 +57,21 @@ struct ReceptiveField {
   std::vector<Axis> sides;  // one a letter of axes
 };
 
+// Names of properties that fovea-convert writes for models that came with a description; their values are text for
+// people, except where said.
+namespace property {
+inline constexpr const char* kDescriptionFormat = "described by";  // "bioimage.io 0.4.9"
+inline constexpr const char* kDoi = "doi";
+inline constexpr const char* kTags = "tags";                // joined by ", "
+inline constexpr const char* kPixelSizeX = "pixel size x";  // a number, a blank and a unit: "0.65 µm"
+inline constexpr const char* kPixelSizeY = "pixel size y";
+inline constexpr const char* kPixelSizeZ = "pixel size z";
+inline constexpr const char* kHalo = "halo";  // pixels of the result that the authors crop: "y 32, x 32"
+inline constexpr const char* kProbabilityThreshold = "probability threshold";  // a number, StarDist's
+inline constexpr const char* kNmsThreshold = "overlap threshold";              // a number, StarDist's
+inline constexpr const char* kMacros = "macros not run";                       // file names, joined by ", "
+}  // namespace property
+
 struct ModelInfo {
   std::string name, description, authors, licence, citation, source_format;
   std::vector<std::pair<std::string, std::string>> properties;
@@ -73,6 +88,8 @@ struct SelfTestCase {
   };
   std::vector<Tensor> inputs, expected;  // in the order of Model::inputs() and outputs()
   double rtol = 0, atol = 0;             // |result - expected| <= atol + rtol |expected|
+  double mismatches_per_million = 0;     // elements that may be out of tolerance
+  bool with_steps = false;               // inputs are before preprocessing(), expected results after postprocessing()
 };
 
 class Model {

@@ -207,7 +207,7 @@ constexpr Row kRows[] = {
     {"models/sm1-n2v2d-fiji/bundle.zip", "bioimage.io 0.2.0-csbdeep", "Fri Aug 07 19:50:38 CEST 2020 last checkpoint",
      "", 0, 1, 2, "", "input byxc 1+1,16+16,16+16,1",
      "activation_11/Identity byxc =input.b*1,=input.y*1,=input.x*1,=input.c*1 halo 0,0,0,0",
-     "fixed_zero_mean_unit_variance(mean=0.49408814, std=0.28493392, eps=0)@input",
+     "fixed_zero_mean_unit_variance(mean=0.49408814, std=0.28493392)@input",
      "scale_linear(gain=0.28493392, offset=0.49408814)@activation_11/Identity", "", "", "saved_model.pb:", "- -", " "},
     {"models/sm1-care2d-residual/TF_SavedModel.zip", "CSBDeep meta.json", "CARE", "", 0, 0, 0, "",
      "input byxc ?,4+4,4+4,?", "output byxc ?,?,?,? halo 0,22,22,0",

@@ -76,6 +76,8 @@ void ExpectSame(const Graph& a, const Graph& b) {
     ExpectSameTensors(a.self_tests[i].expected, b.self_tests[i].expected);
     EXPECT_EQ(a.self_tests[i].rtol, b.self_tests[i].rtol);
     EXPECT_EQ(a.self_tests[i].atol, b.self_tests[i].atol);
+    EXPECT_EQ(a.self_tests[i].mismatches_per_million, b.self_tests[i].mismatches_per_million);
+    EXPECT_EQ(a.self_tests[i].with_steps, b.self_tests[i].with_steps);
   }
 }
 
@@ -112,7 +114,7 @@ testing::RandomNetwork SmallNetwork() {
   g.inputs = {{"x", 0, DType::kUInt8, {0, 3, 1, 2}, "byxc", {{1, 0}, {2, 2}, {2, 2}, {1, 0}}}};
   g.outputs = {{"y", 3, DType::kFloat32, {0, 3, 1, 2}, "byxc", {}}};
   g.metadata = {"small", "d", "a", "l", "c", "s", {{"k", "v"}}};
-  g.self_tests = {{{{{1, 1, 2, 2}, 192, 16}}, {{{1, 2, 2, 2}, 256, 32}}, 1e-4, 0}};
+  g.self_tests = {{{{{1, 1, 2, 2}, 192, 16}}, {{{1, 2, 2, 2}, 256, 32}}, 1e-4, 0, 100, true}};
   g.preprocessing = {{"scale_range", {{"min_percentile", 1.0}, {"per_channel", false}}, ""},
                      {"clip", {{"method", std::string("it's")}, {"limits", std::vector<double>{-0.5, 1e300}}}, "x"}};
   g.postprocessing = {{"softmax", {{"axes", std::vector<std::string>{"channel", ""}}}, "y"}};
