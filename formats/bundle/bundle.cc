@@ -133,8 +133,13 @@ bool LooksLikeBundle(const std::string& path) {
   if (!is_folder && !IsZip(path)) return false;
   const auto tree = OpenTree(path);
   if (!tree.ok()) return false;
-  const auto name = FindDescription((*tree)->files(), path);
-  return !name.ok() || !name->empty();
+  const std::vector<std::string>& files = (*tree)->files();
+  const auto name = FindDescription(files, path);
+  if (!name.ok()) return true;
+  // The config.json of a .keras file is not StarDist's.
+  const bool is_keras = BaseName(*name) == "config.json" &&
+                        std::find(files.begin(), files.end(), FolderOf(*name) + "model.weights.h5") != files.end();
+  return !name->empty() && !is_keras;
 }
 
 Result<Bundle> OpenBundle(const std::string& path) {

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -75,7 +74,7 @@ class Writer {
   }
 
   void Metadata() {
-    out_ += "type: model\nformat_version: 0.5.4\n";
+    out_ += "type: model\nformat_version: 0.5.7\n";
     Field("name", d_.name);
     Field("description", d_.description);
     out_ += "authors:\n";
@@ -191,87 +190,7 @@ class Writer {
   std::string out_;
 };
 
-bool OnlyOf(const std::string& text, const std::string& more) {
-  return std::all_of(text.begin(), text.end(), [&more](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || more.find(c) != std::string::npos;
-  });
-}
-
-// LowerCaseIdentifier of the specification.
-bool IsIdentifier(const std::string& text, size_t longest) {
-  const bool starts = !text.empty() && (std::islower(static_cast<unsigned char>(text[0])) != 0 || text[0] == '_');
-  return starts && text.size() <= longest && std::all_of(text.begin(), text.end(), [](char c) {
-           return std::islower(static_cast<unsigned char>(c)) != 0 ||
-                  std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '_';
-         });
-}
-
-bool IsKnownStep(const std::string& name, bool before) {
-  static constexpr std::string_view kBoth[] = {
-      "binarize",    "clip",    "ensure_dtype", "fixed_zero_mean_unit_variance", "scale_linear",
-      "scale_range", "sigmoid", "softmax",      "zero_mean_unit_variance"};
-  return std::find(std::begin(kBoth), std::end(kBoth), name) != std::end(kBoth) ||
-         (!before && name == "scale_mean_variance");
-}
-
-void TensorComplaints(const TensorDescription& tensor, bool is_output, std::vector<std::string>* out) {
-  const std::string where = std::string(is_output ? "output '" : "input '") + tensor.name + "'";
-  const auto complain = [&](const std::string& what) { out->push_back(where + ": " + what); };
-  if (!IsIdentifier(tensor.name, 32)) complain("its name must be of lower-case letters, digits and _, at most 32");
-  if (tensor.axes.empty()) complain("has no axes; name them with --axes");
-  if (tensor.test.sha256.size() != 64) complain("has no test tensor");
-  std::string seen;
-  for (const AxisDescription& axis : tensor.axes) {
-    const std::string at = std::string("axis ") + axis.letter;
-    if (seen.find(axis.letter) != std::string::npos) complain(at + " comes twice");
-    seen += axis.letter;
-    if (axis.letter == 'c' && axis.channel_names.empty()) complain("its channels have no names");
-    const bool sized = axis.letter == 'b' || axis.letter == 'c';
-    if (!sized && axis.size.kind == SizeRuleDescription::Kind::kUnknown) complain(at + " has no size");
-    if (axis.halo_px > 0 && axis.size.kind != SizeRuleDescription::Kind::kReference) {
-      complain(at + " has a halo, so its size must follow from an input's");
-    }
-  }
-}
-
 }  // namespace
-
-std::vector<std::string> RdfComplaints(const BundleDescription& d) {
-  std::vector<std::string> out;
-  if (d.name.size() < 5 || d.name.size() > 128 || !OnlyOf(d.name, "_+- ()")) {
-    out.push_back("name '" + d.name + "': 5 to 128 letters, digits, blanks and _+-() are allowed");
-  }
-  if (d.description.empty() || d.description.size() > 1024)
-    out.push_back("description: 1 to 1024 characters are needed");
-  if (d.authors.empty()) out.push_back("authors: at least one is needed");
-  for (const Author& author : d.authors) {
-    if (author.name.empty() || author.name.find_first_of("/\\") != std::string::npos) {
-      out.push_back("author '" + author.name + "': a name without / and \\ is needed");
-    }
-  }
-  if (d.citations.empty()) out.push_back("cite: at least one text with a doi or url is needed");
-  for (const Citation& cite : d.citations) {
-    if (cite.text.empty()) out.push_back("cite: a text is needed beside the doi or url");
-    if (cite.doi.empty() && cite.url.empty()) out.push_back("cite '" + cite.text + "': a doi or url is needed");
-    if (!cite.doi.empty() && cite.doi.rfind("10.", 0) != 0)
-      out.push_back("cite: doi '" + cite.doi + "' must begin with 10.");
-  }
-  if (d.licence.empty() || !OnlyOf(d.licence, "-.+")) {
-    out.push_back("license '" + d.licence + "': an SPDX identifier such as MIT or CC-BY-4.0 is needed");
-  }
-  if (d.inputs.empty() || d.outputs.empty()) out.push_back("at least one input and one output are needed");
-  for (const TensorDescription& tensor : d.inputs) TensorComplaints(tensor, false, &out);
-  for (const TensorDescription& tensor : d.outputs) TensorComplaints(tensor, true, &out);
-  for (const bool before : {true, false}) {
-    for (const Step& step : before ? d.preprocessing : d.postprocessing) {
-      if (IsKnownStep(step.name, before)) continue;
-      out.push_back("step " + step.name + " is not one of bioimage.io's " + (before ? "pre" : "post") +
-                    "processing; leave it out, or write a .fov file, which has it");
-    }
-  }
-  if (d.weights.empty()) out.push_back("weights are needed");
-  return out;
-}
 
 std::string WriteRdf(const BundleDescription& description) { return Writer(description).Write(); }
 

@@ -1,4 +1,4 @@
-// Descriptions written: bioimage.io 0.5.4 and DeepImageJ 1's config.xml.
+// Descriptions written: bioimage.io 0.5.7 and DeepImageJ 1's config.xml.
 //
 // Complaints are what the field rules of the format refuse, one sentence each with what to do, in the order of the
 // fields; a description without complaints is one that bioimageio.spec's schema accepts (lengths, characters, required

@@ -233,7 +233,13 @@ TEST_F(BundleProgramTest, PublishedZipsRunAndAgree) {
       if (yaml.find(wrong) != std::string::npos) {
         Write(folder / "rdf.yaml", yaml);
         fs::copy_file(models / c.model / "model.onnx", folder / "weights.onnx");
-        ExpectRefused(folder.string(), {"weights.onnx is not the file"});
+        ExpectRefused(folder.string(), {"weights.onnx is not the file", "download it again", "--ignore-sha256"});
+        const ProcessResult ignored = Convert(folder.string(), {"--ignore-sha256", "-q"});
+        EXPECT_EQ(ignored.exit_code, 0) << ignored.err;
+        EXPECT_EQ(ignored.err,
+                  "warning: weights.onnx is not the file that the description means (sha256), but taken as it is\n");
+        EXPECT_EQ(Run({"test", scratch_ / "m.fov"}).exit_code, 0);
+        fs::remove(scratch_ / "m.fov");
         fs::remove(folder / "weights.onnx");
         yaml.replace(yaml.find(wrong), wrong.size(), right);
       }

@@ -1,4 +1,4 @@
-// fovea run --record and --again: what is written, that a run is repeated, and what is said of changed files.
+// fovea run: its records and --again: what is written, that a run is repeated, and what is said of changed files.
 #include <filesystem>
 #include <fstream>
 
@@ -18,8 +18,8 @@ class RecordTest : public ProgramTest {
   ProcessResult RunRecorded() {
     std::filesystem::copy_file(kSample + "/nuclei.tif", scratch_ / "in.tif");
     std::filesystem::copy_file(Model(), scratch_ / "net.fov");
-    return Run({"run", scratch_ / "net.fov", scratch_ / "in.tif", "-o", scratch_ / "out.tif", "--normalize",
-                "zero-mean", "--labels", "--threads", "1", "--record", "--quiet"});
+    return RunProcess({kFovea, "run", scratch_ / "net.fov", scratch_ / "in.tif", "-o", scratch_ / "out.tif",
+                       "--normalize", "zero-mean", "--labels", "--threads", "1", "--quiet"});
   }
 };
 
@@ -48,10 +48,26 @@ TEST_F(RecordTest, RepeatsTheRunFromWhatItWrote) {
   r = Run({"run", "--again=" + (scratch_ / "out.tif.json"), "-o", scratch_ / "other.tif", "--threads", "2"});
   ASSERT_EQ(r.exit_code, 0) << r.err;
   EXPECT_EQ(Bytes(scratch_ / "other.tif"), first);
+  EXPECT_EQ(Recorded("out.tif.json"), record) << "a repetition leaves the record";
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "other.tif.json"));
   // Another option, other bits.
   r = Run({"run", "--again", scratch_ / "out.tif", "-o", scratch_ / "mask.tif", "--threshold", "0.9", "--json"});
   EXPECT_EQ(r.exit_code, 1) << r.out << r.err;
   EXPECT_EQ(json::parse(r.out)["same_as_recorded"], false);
+}
+
+TEST_F(RecordTest, IsLeftOutWhereAsked) {
+  const std::vector<std::string> words = {kFovea, "run", Model(), kSample + "/nuclei.tif", "-o", scratch_ / "a.tif"};
+  std::vector<std::string> with = words;
+  with.insert(with.end(), {"--no-record", "--record"});
+  ExpectError(RunProcess(with), 2, {"--record and --no-record"});
+  with.pop_back();
+  EXPECT_EQ(RunProcess(with).exit_code, 0);
+  EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"a.tif"});
+  const std::string result = Bytes(scratch_ / "a.tif");
+  EXPECT_EQ(RunProcess(words).exit_code, 0);
+  EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"a.tif", "a.tif.json"}));
+  EXPECT_EQ(Bytes(scratch_ / "a.tif"), result);
 }
 
 TEST_F(RecordTest, WhatHasChangedIsNamed) {

@@ -41,8 +41,8 @@ class RunTest : public ProgramTest {
 
   // Words of a slow run (reference kernels, small tiles), so that it can be stopped at many places.
   std::vector<std::string> Slow(const std::string& in, const std::string& out, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {kFovea,      "run",       Model(), in,       "-o",    out,     "--isa",
-                                      "reference", "--threads", "1",     "--tile", "64x64", "--json"};
+    std::vector<std::string> words = {kFovea,      "run",       Model(), in,       "-o",    out,      "--isa",
+                                      "reference", "--threads", "1",     "--tile", "64x64", "--json", "--no-record"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -243,7 +243,8 @@ TEST_F(RunTest, FoldersAreGoneOnWith) {
 TEST_F(RunTest, DisksThatAreFullAndFoldersThatTakeNothing) {
   const std::string in = Picture("in.npy", 600, 600);
   auto shell = [&](const std::string& before, const std::string& more) {
-    return RunProcess({"/bin/sh", "-c", before + " exec " + kFovea + " run " + Model() + " " + in + " " + more});
+    return RunProcess(
+        {"/bin/sh", "-c", before + " exec " + kFovea + " run --no-record " + Model() + " " + in + " " + more});
   };
   // 1.4 MB of output where no file may be larger than 512 kB (1000 blocks).
   for (const char* kind : {"o.tif", "o.npy", "o.tif --compression deflate"}) {
@@ -258,8 +259,8 @@ TEST_F(RunTest, DisksThatAreFullAndFoldersThatTakeNothing) {
   EXPECT_TRUE(fs::exists(scratch_ / "o.tif"));
   fs::remove(scratch_ / "o.tif");
   // The summary goes to a reader that is gone.
-  const ProcessResult piped =
-      RunProcess({"/bin/sh", "-c", kFovea + " run " + Model() + " " + in + " -o " + (scratch_ / "o.tif") + " | true"});
+  const ProcessResult piped = RunProcess(
+      {"/bin/sh", "-c", kFovea + " run --no-record " + Model() + " " + in + " -o " + (scratch_ / "o.tif") + " | true"});
   EXPECT_EQ(piped.exit_code, 0);
   EXPECT_TRUE(fs::exists(scratch_ / "o.tif"));
 }

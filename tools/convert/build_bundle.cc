@@ -1,8 +1,6 @@
 #include "tools/convert/build_bundle.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -17,14 +15,13 @@
 #include "tools/cli/temporary.h"
 #include "tools/convert/bundle_tests.h"
 #include "tools/convert/package_files.h"
+#include "tools/convert/package_tensors.h"
 
 namespace fovea::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using formats::AxisDescription;
 using formats::BundleDescription;
-using formats::SizeRuleDescription;
 using formats::TensorDescription;
 
 using Tensor = SelfTestCase::Tensor;
@@ -80,146 +77,6 @@ Result<Measured> RunExample(const Model& model, const std::vector<Tensor>& input
   measured.seconds = Seconds() - start;
   measured.peak_bytes = PeakResidentBytes();
   return measured;
-}
-
-// "input.1" -> "input_1": names as packages write them; DeepImageJ 1 keeps those of the network.
-std::string Identifier(const std::string& name) {
-  std::string out;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += std::isalnum(byte) != 0 ? static_cast<char>(std::tolower(byte)) : '_';
-  }
-  if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) != 0) out = "t_" + out;
-  return out.substr(0, 32);
-}
-
-AxisDescription DescribeAxis(char letter, int64_t size) {
-  AxisDescription axis{.letter = letter};
-  axis.id = letter == 'b'   ? "batch"
-            : letter == 'c' ? "channel"
-            : letter == 't' ? "time"
-            : letter == 'i' ? "index"
-                            : std::string(1, letter);
-  if (letter == 'c') {
-    axis.size = {.kind = SizeRuleDescription::Kind::kFixed, .min = size};
-    for (int64_t i = 0; i < size; ++i) axis.channel_names.push_back("channel" + std::to_string(i));
-  }
-  return axis;
-}
-
-// Names of units in bioimage.io.
-std::string UnitName(const std::string& symbol) {
-  if (symbol == "µm") return "micrometer";
-  if (symbol == "nm") return "nanometer";
-  if (symbol == "mm") return "millimeter";
-  if (symbol == "cm") return "centimeter";
-  return "";
-}
-
-void AddInputs(const Model& model, const std::vector<Tensor>& example, BundleDescription* d) {
-  d->inputs.clear();
-  for (size_t i = 0; i < example.size(); ++i) {
-    const TensorSpec& spec = model.inputs()[i];
-    TensorDescription tensor;
-    tensor.name = Identifier(spec.name);
-    tensor.data_type = "float32";
-    for (size_t a = 0; a < spec.source_axes.size(); ++a) {
-      const auto stored = static_cast<size_t>(spec.source_axes[a]);
-      const char letter = spec.axes[stored];
-      AxisDescription axis = DescribeAxis(letter, example[i].dims[a]);
-      if (letter != 'b' && letter != 'c') {
-        const SizeRule rule = spec.dims[stored] >= 0 ? SizeRule{spec.dims[stored], 0} : spec.rules[stored];
-        axis.size = {.kind = rule.step == 0 ? SizeRuleDescription::Kind::kFixed : SizeRuleDescription::Kind::kSteps,
-                     .min = rule.min,
-                     .step = rule.step};
-      }
-      const formats::PhysicalSize& pixel = letter == 'x' ? d->pixel_x : letter == 'y' ? d->pixel_y : d->pixel_z;
-      const bool spatial = letter == 'x' || letter == 'y' || letter == 'z';
-      if (spatial && pixel.value > 0 && !UnitName(pixel.unit).empty()) {
-        axis.pixel_scale = pixel.value;
-        axis.unit = UnitName(pixel.unit);
-      }
-      tensor.axes.push_back(std::move(axis));
-    }
-    d->inputs.push_back(std::move(tensor));
-  }
-}
-
-// The side of a field of view beyond which an output pixel of the example is not reliable, in output pixels.
-int64_t HaloOf(const Model& model, size_t output, char letter) {
-  const auto fields = model.ReceptiveFields();
-  if (!fields.ok()) return 0;
-  int64_t halo = 0;
-  for (const ReceptiveField& field : *fields) {
-    const size_t at = field.axes.find(letter);
-    if (field.output != static_cast<int>(output) || at == std::string::npos) continue;
-    const ReceptiveField::Axis& side = field.sides[at];
-    if (side.unbounded) return 0;
-    const int64_t reach = std::max(side.before, side.after);
-    halo = std::max(halo, (reach * side.scale_numerator + side.scale_denominator - 1) / side.scale_denominator);
-  }
-  return halo;
-}
-
-// Sizes of outputs follow from the input axis of the same letter, as the example shows.
-void AddOutputs(const Model& model, const std::vector<Tensor>& example, const std::vector<Tensor>& results,
-                BundleDescription* d) {
-  d->outputs.clear();
-  for (size_t o = 0; o < results.size(); ++o) {
-    const TensorSpec& spec = model.outputs()[o];
-    TensorDescription tensor;
-    tensor.name = Identifier(spec.name);
-    for (const TensorDescription& input : d->inputs) {
-      if (input.name == tensor.name) tensor.name = ("out_" + tensor.name).substr(0, 32);
-    }
-    tensor.data_type = "float32";
-    const std::string letters = SourceLetters(spec);
-    for (size_t a = 0; a < letters.size(); ++a) {
-      AxisDescription axis = DescribeAxis(letters[a], results[o].dims[a]);
-      const TensorDescription& input = d->inputs[0];
-      const size_t from = input.Letters().find(letters[a]);
-      if (letters[a] != 'b' && letters[a] != 'c') {
-        axis.size = {.kind = SizeRuleDescription::Kind::kFixed, .min = results[o].dims[a]};
-      }
-      const bool follows = letters[a] != 'b' && letters[a] != 'c' && from != std::string::npos &&
-                           input.axes[from].size.kind == SizeRuleDescription::Kind::kSteps;
-      if (follows) {
-        const AxisDescription& reference = input.axes[from];
-        const auto in = static_cast<double>(example[0].dims[from]), out = static_cast<double>(results[o].dims[a]);
-        // A whole ratio, or 1 and what is cut off.
-        const double ratio = out >= in ? std::floor(out / in) : 1 / std::ceil(in / out);
-        const double scale = in * ratio == out ? ratio : 1;
-        axis.size = {.kind = SizeRuleDescription::Kind::kReference,
-                     .tensor = input.name,
-                     .axis = reference.id,
-                     .offset = out - in * scale};
-        axis.unit = reference.unit;
-        axis.pixel_scale = (reference.pixel_scale > 0 ? reference.pixel_scale : 1) / scale;
-        const int64_t halo = HaloOf(model, o, letters[a]);
-        const double least = static_cast<double>(reference.size.min) * scale + axis.size.offset;
-        if (static_cast<double>(2 * halo) < least) axis.halo_px = halo;
-      }
-      tensor.axes.push_back(std::move(axis));
-    }
-    d->outputs.push_back(std::move(tensor));
-  }
-}
-
-// Steps with the names of the package's tensors.
-void RenameSteps(const Model& model, BundleDescription* d) {
-  d->preprocessing.assign(model.preprocessing().begin(), model.preprocessing().end());
-  d->postprocessing.assign(model.postprocessing().begin(), model.postprocessing().end());
-  const auto rename = [](std::span<const TensorSpec> specs, const std::vector<TensorDescription>& tensors, Step* step) {
-    if (step->tensor.empty()) step->tensor = tensors[0].name;
-    for (size_t i = 0; i < specs.size(); ++i) {
-      if (specs[i].name == step->tensor) {
-        step->tensor = tensors[i].name;
-        return;
-      }
-    }
-  };
-  for (Step& step : d->preprocessing) rename(model.inputs(), d->inputs, &step);
-  for (Step& step : d->postprocessing) rename(model.outputs(), d->outputs, &step);
 }
 
 Status WriteTensors(const std::string& folder, const char* kind, const std::vector<Tensor>& tensors,
@@ -299,11 +156,20 @@ Status WriteDeepImageJ(const std::string& folder, const Model& model, const std:
   return WriteFile(fs::path(folder) / "config.xml", WriteConfigXml(*d));
 }
 
-Status WritePackage(const std::string& folder, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
-                    BundleDescription* d) {
+Status WritePackage(const std::string& folder, const Model& model, const std::vector<Tensor>& inputs,
+                    const std::vector<Tensor>& outputs, BundleDescription* d) {
   FOVEA_RETURN_IF_ERROR(WriteTensors(folder, "test_input", inputs, &d->inputs));
   FOVEA_RETURN_IF_ERROR(WriteTensors(folder, "test_output", outputs, &d->outputs));
   d->documentation = "README.md";
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const auto [low, high] = std::minmax_element(outputs[i].values.begin(), outputs[i].values.end());
+    if (low == outputs[i].values.end() || (*low > -1e-4f && *high < 1e-4f)) {
+      return InvalidArgument("output '" + model.outputs()[i].name +
+                             "' of the example is 0 all over, which tests nothing; choose another example");
+    }
+    // bioimageio.spec takes at most a hundredth of the largest result.
+    d->test_atol = std::min(d->test_atol.value_or(1e-3), std::max(0.0, 0.009 * static_cast<double>(*high)));
+  }
   FOVEA_RETURN_IF_ERROR(Complain(RdfComplaints(*d)));
   FOVEA_RETURN_IF_ERROR(WriteFile(fs::path(folder) / "README.md", Documentation(*d)));
   return WriteFile(fs::path(folder) / "rdf.yaml", WriteRdf(*d));
@@ -336,9 +202,7 @@ Status BuildBundle(const BundleLine& line, const std::string& source, const std:
   const std::vector<Tensor> inputs = {Cropped({read.dims, std::move(read.data)}, spec)};
   const Result<Measured> run = RunExample(model, inputs);
   FOVEA_RETURN_IF_ERROR(run.status().Prefixed(line.example));
-  AddInputs(model, inputs, &d);
-  AddOutputs(model, inputs, run->outputs, &d);
-  RenameSteps(model, &d);
+  DescribeTensors(model, inputs, run->outputs, &d);
   char text[64];
   std::snprintf(text, sizeof(text), "%.1f Mb", static_cast<double>(run->peak_bytes) / 1e6);
   d.test_memory = text;
@@ -350,9 +214,13 @@ Status BuildBundle(const BundleLine& line, const std::string& source, const std:
   FOVEA_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create(parent.empty() ? "." : parent.string()));
   FOVEA_ASSIGN_OR_RETURN(formats::WeightsDescription weights,
                          PackWeights(source, source_format, deepimagej, folder.path()));
+  for (const formats::WeightsDescription& said : d.weights) {
+    const bool same = said.format == weights.format || said.format == formats::WeightsFormat::kOther;
+    if (same && weights.tensorflow_version.empty()) weights.tensorflow_version = said.tensorflow_version;
+  }
   d.weights = {std::move(weights)};
   FOVEA_RETURN_IF_ERROR(deepimagej ? WriteDeepImageJ(folder.path(), model, inputs, run->outputs, &d)
-                                   : WritePackage(folder.path(), inputs, run->outputs, &d));
+                                   : WritePackage(folder.path(), model, inputs, run->outputs, &d));
   FOVEA_RETURN_IF_ERROR(Publish(folder, line.out));
   std::fprintf(stderr, "%s: written; the example took %s and %s\n", line.out.c_str(), d.test_runtime.c_str(),
                d.test_memory.c_str());

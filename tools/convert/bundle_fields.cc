@@ -41,14 +41,15 @@ Status ReadMetadataFile(const std::string& path, BundleDescription* out) {
   FOVEA_RETURN_IF_ERROR(text.status().Prefixed(path));
   const Result<Node> root = formats::ParseYaml(*text);
   FOVEA_RETURN_IF_ERROR(root.status().Prefixed(path));
-  static constexpr std::string_view kKnown[] = {"name",          "description",    "authors",  "cite",
-                                                "license",       "version",        "git_repo", "tags",
-                                                "preprocessing", "postprocessing", "macros",   "pixel_size"};
+  static constexpr std::string_view kKnown[] = {
+      "name", "description",   "authors",        "cite",   "license",    "version",           "git_repo",
+      "tags", "preprocessing", "postprocessing", "macros", "pixel_size", "tensorflow_version"};
   for (const auto& [key, value] : root->map) {
     if (std::find(std::begin(kKnown), std::end(kKnown), key) != std::end(kKnown)) continue;
-    return InvalidArgument(path + ": '" + key +
-                           "' is not known; there are name, description, authors, cite, license, "
-                           "version, git_repo, tags, preprocessing, postprocessing, macros and pixel_size");
+    return InvalidArgument(
+        path + ": '" + key +
+        "' is not known; there are name, description, authors, cite, license, "
+        "version, git_repo, tags, preprocessing, postprocessing, macros, pixel_size and tensorflow_version");
   }
   BundleDescription read;
   formats::ReadMetadata(*root, &read);
@@ -73,6 +74,11 @@ Status ReadMetadataFile(const std::string& path, BundleDescription* out) {
     Result<std::vector<Step>> parsed = ParseSteps(root->At(key).Text());
     FOVEA_RETURN_IF_ERROR(parsed.status().Prefixed(path + ": " + key));
     *steps = std::move(*parsed);
+  }
+  if (!root->At("tensorflow_version").is_null()) {
+    formats::WeightsDescription weights;
+    weights.tensorflow_version = root->At("tensorflow_version").Text();
+    out->weights.push_back(std::move(weights));
   }
   for (const Node* macro : root->At("macros").Elements()) out->attachments.push_back({macro->Text(), ""});
   return OkStatus();

@@ -96,6 +96,7 @@ void AddWarnings(const BundleSource& source, ir::Graph* graph) {
                             ? ""
                             : "; the steps of the description are applied"));
   }
+  warnings.insert(warnings.end(), source.other_files.begin(), source.other_files.end());
   if (!source.weights.is_listed) {
     warnings.push_back("the weights " + source.weights.file + " are in the bundle but not in its description");
   } else if (source.weights.is_folder && !source.weights.description.file.sha256.empty()) {
@@ -145,13 +146,24 @@ void AddMetadata(const BundleDescription& description, ir::Graph* graph) {
   }
 }
 
-Result<BundleSource> OpenBundleSource(const std::string& path) {
+Status BundleSource::Verify(const std::string& file, const std::string& sha256, std::vector<std::string>* told) const {
+  const Status verified = bundle.Verify(file, sha256);
+  if (verified.code() != StatusCode::kCorruptFile) return verified;
+  if (!ignore_sha256) {
+    return CorruptFile(verified.message() + ", or take it as it is with --ignore-sha256");
+  }
+  told->push_back(file + " is not the file that the description means (sha256), but taken as it is");
+  return OkStatus();
+}
+
+Result<BundleSource> OpenBundleSource(const std::string& path, bool ignore_sha256) {
   FOVEA_ASSIGN_OR_RETURN(formats::Bundle bundle, formats::OpenBundle(path));
   FOVEA_ASSIGN_OR_RETURN(formats::Bundle::Weights weights, bundle.ChooseWeights());
-  if (weights.is_listed && !weights.is_folder) {
-    FOVEA_RETURN_IF_ERROR(bundle.Verify(weights.file, weights.description.file.sha256));
+  BundleSource source{std::move(bundle), std::move(weights), std::nullopt, "", ignore_sha256, {}};
+  if (source.weights.is_listed && !source.weights.is_folder) {
+    FOVEA_RETURN_IF_ERROR(
+        source.Verify(source.weights.file, source.weights.description.file.sha256, &source.other_files));
   }
-  BundleSource source{std::move(bundle), std::move(weights), std::nullopt, ""};
   if (source.bundle.is_folder()) {
     source.model_path = (std::filesystem::path(source.bundle.folder()) / source.weights.file).string();
     return source;

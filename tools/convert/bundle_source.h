@@ -17,10 +17,15 @@ struct BundleSource {
   formats::Bundle::Weights weights;
   std::optional<TemporaryFolder> unpacked;  // of a zip
   std::string model_path;                   // what the converter reads
+  bool ignore_sha256 = false;
+  std::vector<std::string> other_files;  // weights that are not those of the description, with ignore_sha256
+
+  // kCorruptFile for a file that is not the one that the description means; with ignore_sha256 OK, and `told` says so.
+  Status Verify(const std::string& file, const std::string& sha256, std::vector<std::string>* told) const;
 };
 
 // Opens, chooses weights, checks their sha256, unpacks them from a zip.
-Result<BundleSource> OpenBundleSource(const std::string& path);
+Result<BundleSource> OpenBundleSource(const std::string& path, bool ignore_sha256);
 
 // What the description says of reading the network: tag and signature of a SavedModel, where the user says none.
 void FillReadingOptions(const BundleSource& source, converter::Options* options);

@@ -137,7 +137,8 @@ const FileReference* Choose(const BundleSource& source, const TensorDescription&
 struct Tests {
   std::vector<NamedTensor> tensors;
   int arrays = 0, images = 0;
-  std::string absent;  // the first tensor without a file
+  std::string absent;             // the first tensor without a file
+  std::vector<std::string> told;  // files that are not those of the description
 };
 
 Result<Tests> ReadSide(const BundleSource& source, const std::vector<TensorDescription>& tensors,
@@ -153,7 +154,7 @@ Result<Tests> ReadSide(const BundleSource& source, const std::vector<TensorDescr
       continue;
     }
     const std::string name = source.bundle.Locate(*file);
-    FOVEA_RETURN_IF_ERROR(source.bundle.Verify(name, file->sha256));
+    FOVEA_RETURN_IF_ERROR(source.Verify(name, file->sha256, &tests.told));
     FOVEA_ASSIGN_OR_RETURN(const std::string bytes, source.bundle.Read(name, kMaxTestBytes));
     const std::string letters = ports[i].axes;
     Result<NamedTensor> read = is_array ? FromArray(bytes, name, letters, ports[i].source_axes.size())
@@ -196,7 +197,10 @@ Status AddTests(const BundleSource& source, const converter::Description& descri
   const auto inputs = ReadSide(source, said.inputs, description.inputs, graph->inputs);
   const auto outputs = ReadSide(source, said.outputs, description.outputs, graph->outputs);
   for (const auto* side : {&inputs, &outputs}) {
-    if (side->ok()) continue;
+    if (side->ok()) {
+      graph->warnings.insert(graph->warnings.end(), (*side)->told.begin(), (*side)->told.end());
+      continue;
+    }
     if (side->status().code() == StatusCode::kCorruptFile) return side->status();
     graph->warnings.push_back("no self-test: " + side->status().message());
     return OkStatus();

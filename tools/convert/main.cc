@@ -127,7 +127,7 @@ struct Source {
 Result<ir::Graph> ReadSource(ConvertLine* line, Source* source, converter::Report* report) {
   source->path = line->in[0];
   if (formats::LooksLikeBundle(source->path)) {
-    FOVEA_ASSIGN_OR_RETURN(source->bundle, OpenBundleSource(source->path));
+    FOVEA_ASSIGN_OR_RETURN(source->bundle, OpenBundleSource(source->path, line->ignore_sha256));
     FillReadingOptions(*source->bundle, &line->options);
     source->path = source->bundle->model_path;
     source->description = source->bundle->bundle.description();

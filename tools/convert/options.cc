@@ -179,6 +179,9 @@ void DeclareOptions(Args* args, ConvertLine* line) {
   args->Text(
       "--compare", &line->compare, "OTHER",
       "another file of the same network: run both on seeded numbers, print the largest difference of each output");
+  args->Flag(
+      "--ignore-sha256", &line->ignore_sha256,
+      "bundles: go on with files that are not those whose sha256 the description names; for files that you trust");
   BundleLine* bundle = &line->bundle;
   args->Text("--bundle", &bundle->out, "OUT",
              "write a package that others can run: a folder, or a .zip when the name ends so; needs --example");

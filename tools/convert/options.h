@@ -16,6 +16,7 @@ struct ConvertLine {
   std::vector<std::string> in;
   std::string out, compare;
   BundleLine bundle;  // --bundle and what goes with it
+  bool ignore_sha256 = false;
   bool json = false, quiet = false, version = false;
 
   // Words that FillOptions turns into options.

@@ -21,7 +21,8 @@ constexpr int64_t kEndBytes = int64_t{32} << 20;
 constexpr uintmax_t kMostRecordBytes = 1 << 20;
 
 // About what is printed, and what a repetition sets itself.
-constexpr const char* kNotRecorded[] = {"--output", "--json", "--quiet", "--progress", "--resume", "--record"};
+constexpr const char* kNotRecorded[] = {"--output", "--json",   "--quiet",    "--progress",
+                                        "--resume", "--record", "--no-record"};
 
 std::string Absolute(const std::string& path) {
   std::error_code error;
@@ -142,7 +143,7 @@ Result<RunRecord> ReadRecord(const std::string& named) {
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("fovea_record")) {
-    return CorruptFile(path + ": not the record of a run (fovea run --record writes one)");
+    return CorruptFile(path + ": not the record of a run (fovea run writes one beside each result)");
   }
   if (json["fovea_record"] != 1) return Unsupported(path + ": made by a newer fovea; update this one");
   try {

@@ -1,4 +1,4 @@
-// The record of a run: with --record RESULT.json beside each result: what is needed to make it again and what was
+// The record of a run: RESULT.json beside each result: what is needed to make it again and what was
 // measured.
 //
 //   {"fovea_record": 1, "version", "date" (UTC), "command",

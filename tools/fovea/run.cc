@@ -76,8 +76,9 @@ Status ParseBorderOptions(const std::string& border, const std::string& patch, c
 
 // The options that decide the result's bytes: all but those about how it is made and told.
 nlohmann::json DecidingWords(const Args& args) {
-  static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache",  "--bands",
-                                                    "--json",   "--quiet",  "--progress", "--resume", "--record"};
+  static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache",
+                                                    "--bands",  "--json",   "--quiet",    "--progress",
+                                                    "--resume", "--record", "--no-record"};
   nlohmann::json words = nlohmann::json::object();
   for (const auto& [name, value] : args.given()) {
     if (std::find(kNeutral.begin(), kNeutral.end(), name) != kNeutral.end()) continue;
@@ -98,7 +99,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   std::string out, progress, dtype = "float32", compression = "none", tile, pixel_size;
   std::string border = "exact", patch, patches;
   int64_t channel = 0;
-  bool json = false, quiet = false, tiled = false;
+  bool json = false, quiet = false, tiled = false, record = false, no_record = false;
   StepWords steps;
   RunOptions options;
   ExecutionOptions execution;
@@ -132,8 +133,10 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   args.Text("--progress", &progress, "KIND", "on stderr: line (default on a terminal), json (an object a line), none");
   args.Flag("--resume", &options.resume,
             "go on with an interrupted run of the same command; skip the files of a folder that are done");
-  args.Flag("--record", &options.record.write,
-            "also write OUT.json: model, options, hashes, times and memory, from which --again OUT repeats the run");
+  args.Flag("--record", &record,
+            "with --again: also record the repeated run; otherwise every result gets a record, OUT.json: model, "
+            "options, hashes, times and memory, from which --again OUT repeats the run");
+  args.Flag("--no-record", &no_record, "write no record");
   args.Flag("--json", &json, "print one JSON object about the run");
   args.Flag("--quiet, -q", &quiet, "no progress, no summary");
   args.Positional("MODEL and INPUT", &free, 2, -1);
@@ -151,6 +154,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   if (!parsed.ok()) return Fail("fovea run", parsed);
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
   if (out.empty()) return Fail("fovea run", InvalidArgument("say where the result goes: -o OUT"));
+  if (record && no_record) return Fail("fovea run", InvalidArgument("--record and --no-record exclude one another"));
   CatchInterrupts();
   EndSoonAfterInterrupt(kPromptMs, [] {
     formats::RemoveTemporaryFiles();
@@ -194,6 +198,8 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     return Fail("fovea run", InvalidArgument("--overlay names one picture, but there are several inputs"));
   }
 
+  // A repeated run leaves the record that it is compared with.
+  options.record.write = record || (!no_record && again == nullptr);
   options.record.again = again;
   options.record.model_path = free[0];
   options.record.given = args.given();

@@ -16,7 +16,7 @@ TensorDescription Tensor(const std::string& name, bool output) {
   tensor.axes.push_back({.letter = 'b', .id = "batch"});
   AxisDescription channel{.letter = 'c', .id = "channel"};
   channel.size = {.kind = SizeRuleDescription::Kind::kFixed, .min = 2};
-  channel.channel_names = {"red", "a \"quoted\" one"};
+  channel.channel_names = {"red", "Green_2"};
   tensor.axes.push_back(channel);
   for (const char letter : {'y', 'x'}) {
     AxisDescription axis{.letter = letter, .id = std::string(1, letter)};
@@ -43,13 +43,15 @@ BundleDescription Good() {
   d.date = "2026-01-02T03:04:05+00:00";
   d.documentation = "README.md";
   d.authors = {{"A. Ünal", "Here, there", "0000-0001-2345-6789"}, {"B", "", ""}};
-  d.citations = {{"Paper", "10.1/2", ""}, {"Page", "", "https://example.com/"}};
-  d.tags = {"one", "two: 2"};
+  d.citations = {{"Paper", "10.1234/2", ""}, {"Page", "", "https://example.com/"}};
+  d.tags = {"one", "two: 2", "a \"quoted\" one"};
   d.inputs = {Tensor("in", false)};
   d.outputs = {Tensor("out", true)};
   d.preprocessing = {{"scale_range", {{"axes", std::vector<std::string>{"y", "x"}}, {"min_percentile", 1.0}}, "in"},
                      {"ensure_dtype", {{"dtype", std::string("float32")}}, "in"}};
-  d.postprocessing = {{"scale_linear", {{"gain", std::vector<double>{1e-20, 2.5}}, {"offset", 0.0}}, "out"},
+  d.postprocessing = {{"scale_linear",
+                       {{"axis", std::string("channel")}, {"gain", std::vector<double>{1e-20, 2.5}}, {"offset", 0.0}},
+                       "out"},
                       {"sigmoid", {}, "out"}};
   WeightsDescription weights;
   weights.format = WeightsFormat::kOnnx;
@@ -68,7 +70,7 @@ TEST(RdfWriter, IsReadBackAsItWas) {
   const auto read = ReadDescription(WriteRdf(d), "rdf.yaml");
   ASSERT_TRUE(read.ok()) << read.status().message() << "\n" << WriteRdf(d);
   EXPECT_TRUE(read->not_understood.empty()) << read->not_understood[0].first;
-  EXPECT_EQ(read->format, "bioimage.io 0.5.4");
+  EXPECT_EQ(read->format, "bioimage.io 0.5.7");
   EXPECT_EQ(read->name, d.name);
   EXPECT_EQ(read->description, "Line one. It's: [not], {yaml} # here");
   EXPECT_EQ(read->licence, d.licence);
@@ -77,7 +79,7 @@ TEST(RdfWriter, IsReadBackAsItWas) {
   ASSERT_EQ(read->authors.size(), 2u);
   EXPECT_EQ(read->authors[0].name, d.authors[0].name);
   EXPECT_EQ(read->authors[0].affiliation, d.authors[0].affiliation);
-  EXPECT_EQ(read->citations[0].doi, "10.1/2");
+  EXPECT_EQ(read->citations[0].doi, "10.1234/2");
   EXPECT_EQ(read->citations[1].url, "https://example.com/");
   EXPECT_EQ(ToString(read->preprocessing), ToString(d.preprocessing));
   EXPECT_EQ(ToString(read->postprocessing), ToString(d.postprocessing));
@@ -108,11 +110,59 @@ TEST(RdfWriter, ComplainsOfWhatTheSchemaRefuses) {
       {[](BundleDescription* d) { d->citations.clear(); }, "cite"},
       {[](BundleDescription* d) { d->citations[1].url = ""; }, "a doi or url"},
       {[](BundleDescription* d) { d->citations[0].doi = "doi:10.1"; }, "begin with 10."},
+      {[](BundleDescription* d) { d->citations[0].doi = "10.1/2"; }, "four digits"},
+      {[](BundleDescription* d) { d->citations[1].url = "see the paper"; }, "web address"},
+      {[](BundleDescription* d) { d->authors[0].orcid = "0000-0001-2345-6788"; }, "no ORCID"},
+      {[](BundleDescription* d) { d->repository = "github"; }, "git_repo"},
       {[](BundleDescription* d) { d->licence = "CC BY 4.0"; }, "SPDX"},
-      {[](BundleDescription* d) { d->inputs[0].name = "Input.1"; }, "lower-case"},
+      {[](BundleDescription* d) { d->outputs[0].name = "Out.1"; }, "lower-case"},
+      {[](BundleDescription* d) { d->outputs[0].name = "in"; }, "two tensors"},
+      {[](BundleDescription* d) { d->outputs[0].description = std::string(129, 'x'); }, "128"},
+      {[](BundleDescription* d) { d->inputs[0].axes[1].channel_names[0] = "far red"; }, "'far red'"},
+      {[](BundleDescription* d) { d->outputs[0].axes[2].size.axis = "z"; }, "no such axis"},
+      {[](BundleDescription* d) { d->outputs[0].axes[2].size.offset = 0.5; }, "whole number"},
+      {[](BundleDescription* d) { d->outputs[0].axes[2].unit = ""; }, "another unit"},
+      {[](BundleDescription* d) { d->outputs[0].axes[2].halo_px = 30; }, "too small for its halo"},
+      {[](BundleDescription* d) { d->outputs[0].axes[2].halo_px = 7; }, "no whole number of pixels"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0].arguments.push_back({"mode", std::string("x")});
+       },
+       "mode"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0].arguments.push_back({"eps", 0.5});
+       },
+       "eps must be in (0, 0.1]"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0] = {"scale_range", {{"max_percentile", 1.0}}, "in"};
+       },
+       "max_percentile must be in (1, 100]"},
+      {[](BundleDescription* d) { d->preprocessing[0].arguments[0].value = std::vector<std::string>{"z"}; },
+       "no axis z"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0] = {"clip", {}, "in"};
+       },
+       "needs a min or a max"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0] = {"binarize", {}, "in"};
+       },
+       "binarize needs threshold"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0] = {"scale_linear", {}, "in"};
+       },
+       "does nothing"},
+      {[](BundleDescription* d) {
+         d->preprocessing[0] = {"binarize", {{"threshold", std::vector<double>{1, 2}}}, "in"};
+       },
+       "lists of numbers need an axis"},
+      {[](BundleDescription* d) { d->weights[0].opset_version = "6"; }, "opset 6 is too old"},
+      {[](BundleDescription* d) { d->weights[0].format = WeightsFormat::kKeras; }, "TensorFlow version"},
       {[](BundleDescription* d) { d->inputs[0].test.sha256 = ""; }, "no test tensor"},
       {[](BundleDescription* d) { d->inputs[0].axes[1].channel_names.clear(); }, "no names"},
-      {[](BundleDescription* d) { d->inputs[0].axes[2].size = {}; }, "has no size"},
+      {[](BundleDescription* d) {
+         d->outputs[0].axes[2].size = {};
+         d->outputs[0].axes[2].halo_px = 0;
+       },
+       "has no size"},
       {[](BundleDescription* d) { d->outputs[0].axes[2].size = {.kind = SizeRuleDescription::Kind::kFixed, .min = 8}; },
        "must follow from an input's"},
       {[](BundleDescription* d) { d->postprocessing[0].name = "watershed"; }, "step watershed is not one"},
