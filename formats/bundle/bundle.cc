@@ -130,7 +130,7 @@ bool LooksLikeBundle(const std::string& path) {
   std::error_code error;
   const bool is_folder = fs::is_directory(path, error);
   if (!is_folder && fs::is_regular_file(path, error) && IsDescriptionFile(path)) return true;
-  if (!is_folder && !IsZip(path)) return false;
+  if (!is_folder && (!fs::is_regular_file(path, error) || !IsZip(path))) return false;  // a pipe would wait
   const auto tree = OpenTree(path);
   if (!tree.ok()) return false;
   const std::vector<std::string>& files = (*tree)->files();

@@ -1,8 +1,13 @@
 // Bundles through the programs: from a download to a result, and what broken ones get.
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "formats/image/npy.h"
 #include "tests/converter/saved_model/support.h"
 #include "tests/tools/program_test.h"
 
@@ -269,7 +274,7 @@ TEST_F(BundleProgramTest, APackageIsBuiltFromAnExampleAndRunsAgain) {
   const std::vector<std::string> said = {"--name",        "Nuclei of our sample",
                                          "--description", "Finds nuclei: \"all\" of them.",
                                          "--author",      "A. B; Here",
-                                         "--cite",        "Paper; https://doi.org/10.1/2",
+                                         "--cite",        "Paper; https://doi.org/10.1234/2",
                                          "--licence",     "MIT",
                                          "--pre",         "zero_mean_unit_variance(axes=[channel, y, x])",
                                          "--post",        "binarize(threshold=0.5)"};
@@ -303,12 +308,93 @@ TEST_F(BundleProgramTest, APackageIsBuiltFromAnExampleAndRunsAgain) {
   EXPECT_FALSE(fs::exists(scratch_ / "new"));
 }
 
+// The program on a terminal of its own, where `answers` are typed; what it says and its exit code.
+std::pair<std::string, int> OnATerminal(const std::vector<std::string>& words, const std::string& answers) {
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    std::vector<char*> argv;
+    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  EXPECT_EQ(write(terminal, answers.data(), answers.size()), static_cast<ssize_t>(answers.size()));
+  std::string said;
+  char piece[4096];
+  for (ssize_t n = 0; (n = read(terminal, piece, sizeof(piece))) > 0;) said.append(piece, static_cast<size_t>(n));
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(terminal);
+  return {said, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+}
+
+TEST_F(BundleProgramTest, WhatIsMissingIsAskedForOnATerminal) {
+  const std::vector<std::string> words = {
+      kConvert,    kSample + "/nuclei.onnx", "--bundle", scratch_ / "package", "--ask", "-q", "--licence", "MIT",
+      "--example", kSample + "/nuclei.tif"};
+  // An empty line is no answer: it is asked again. The licence was given.
+  const auto [said, code] =
+      OnATerminal(words, "\nNuclei of a sample\nFinds nuclei.\nA. Author; Here\nA paper; https://doi.org/10.1234/5\n");
+  EXPECT_EQ(code, 0) << said;
+  EXPECT_EQ(said.find("Licence"), std::string::npos) << said;
+  ASSERT_EQ(RunProcess({kConvert, scratch_ / "package", "-o", scratch_ / "m.fov", "-q"}).exit_code, 0);
+  const Json info = Json::parse(Run({"info", scratch_ / "m.fov", "--json"}).out);
+  EXPECT_EQ(info["name"], "Nuclei of a sample");
+  EXPECT_EQ(info["description"], "Finds nuclei.");
+  EXPECT_EQ(info["authors"], "A. Author (Here)");
+  EXPECT_EQ(info["citation"], "A paper, doi:10.1234/5");
+  fs::remove_all(scratch_ / "package");
+  // Ctrl-D: nothing is written.
+  EXPECT_EQ(OnATerminal(words, "Nuclei\n\x04").second, 130);
+  EXPECT_FALSE(fs::exists(scratch_ / "package"));
+}
+
+// What bioimageio.spec would refuse is told before anything is written.
+TEST_F(BundleProgramTest, PackagesThatWouldBeRefusedAreNotWritten) {
+  const auto build = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {kConvert,
+                                      kSample + "/nuclei.onnx",
+                                      "--bundle",
+                                      scratch_ / "package",
+                                      "-q",
+                                      "--example",
+                                      kSample + "/nuclei.tif",
+                                      "--name",
+                                      "Nuclei",
+                                      "--description",
+                                      "d",
+                                      "--author",
+                                      "A",
+                                      "--licence",
+                                      "MIT",
+                                      "--cite",
+                                      "Paper; 10.1234/5"};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProcess(words);
+  };
+  ExpectError(build({"--post", "watershed"}), 2, {"watershed is not one of bioimage.io's"});
+  ExpectError(build({"--pre", "scale_range(eps=0.5)"}), 2, {"eps must be in (0, 0.1]"});
+  ExpectError(build({"--post", "binarize(threshold=[0.5], axis=z)"}), 2, {"axis"});
+  EXPECT_FALSE(fs::exists(scratch_ / "package"));
+  // In double, 48 * 0.1 / 0.1 is not 48, nor 248 * 0.3 / 0.3: in nanometres the sizes come out.
+  Write(scratch_ / "m.yaml", "name: Nuclei\npixel_size: {x: 0.3 µm, y: 0.1 µm}\n");
+  std::vector<float> values;
+  for (int i = 0; i < 48 * 248; ++i) values.push_back(static_cast<float>(i % 97));
+  ASSERT_TRUE(formats::WriteNpy(scratch_ / "in.npy", DType::kFloat32, {1, 1, 48, 248}, values.data()).ok());
+  const ProcessResult r = build({"--metadata", scratch_ / "m.yaml", "--example", scratch_ / "in.npy"});
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  const std::string rdf = Slurp(fs::path(scratch_ / "package") / "rdf.yaml");
+  EXPECT_NE(rdf.find("scale: 300, unit: \"nanometer\""), std::string::npos) << rdf;
+  EXPECT_NE(rdf.find("scale: 100, unit: \"nanometer\""), std::string::npos) << rdf;
+}
+
 TEST_F(BundleProgramTest, ADeepImageJBundleIsBuiltFromASavedModel) {
   const fs::path care = kShared / "models" / "sm1-care2d-residual";
   if (!fs::exists(care)) GTEST_SKIP() << "../shared is absent";
   Write(scratch_ / "m.yaml",
         "name: CARE in two dimensions\ndescription: Restores.\nlicense: BSD-3-Clause\nauthors: [{name: C}]\n"
-        "cite: [{text: Paper, doi: 10.1/2}]\npixel_size: {x: 0.1 µm, y: 0.1 µm}\npreprocessing: none\n");
+        "cite: [{text: Paper, doi: 10.1234/2}]\npixel_size: {x: 0.1 µm, y: 0.1 µm}\npreprocessing: none\n");
   for (const char* format : {"deepimagej1", "bioimage.io"}) {
     const std::string out = scratch_ / format;
     const ProcessResult r =

@@ -216,7 +216,8 @@ Status BuildBundle(const BundleLine& line, const std::string& source, const std:
                          PackWeights(source, source_format, deepimagej, folder.path()));
   for (const formats::WeightsDescription& said : d.weights) {
     const bool same = said.format == weights.format || said.format == formats::WeightsFormat::kOther;
-    if (same && weights.tensorflow_version.empty()) weights.tensorflow_version = said.tensorflow_version;
+    const bool tensorflow = weights.format != formats::WeightsFormat::kOnnx;
+    if (same && tensorflow && weights.tensorflow_version.empty()) weights.tensorflow_version = said.tensorflow_version;
   }
   d.weights = {std::move(weights)};
   FOVEA_RETURN_IF_ERROR(deepimagej ? WriteDeepImageJ(folder.path(), model, inputs, run->outputs, &d)

@@ -111,9 +111,9 @@ std::string WeightsText(const formats::Bundle& bundle) {
 }  // namespace
 
 void PageLine(const std::string& label, const std::string& text) {
-  constexpr size_t kIndent = 17, kWidth = 110;
+  constexpr size_t kIndent = 21, kWidth = 114;
   if (text.empty()) return;
-  std::printf("%-16s ", label.c_str());
+  std::printf("%-20s ", label.c_str());
   for (size_t at = 0; at < text.size();) {
     size_t end = text.size();
     if (end - at > kWidth - kIndent) {
@@ -144,7 +144,12 @@ std::string ImageText(const TensorSpec& spec) {
 
 std::string RemedyText(const formats::Bundle& bundle) {
   const auto weights = bundle.ChooseWeights();
-  if (!weights.ok()) return "can't be converted: " + weights.status().message();
+  if (!weights.ok()) {
+    std::string why = weights.status().message();
+    const std::string prefix = bundle.path() + ": ";
+    if (why.rfind(prefix, 0) == 0) why.erase(0, prefix.size());
+    return "can't be converted: " + why;
+  }
   const std::filesystem::path path = bundle.path();
   std::string stem = (path.has_filename() ? path : path.parent_path()).stem().string();
   if (stem.empty() || stem == ".") stem = "model";

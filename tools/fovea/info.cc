@@ -9,6 +9,13 @@
 namespace fovea::cli {
 namespace {
 
+// "'image'  float32  y, x: any multiple of 8; channels: exactly 1"
+std::string TensorText(const TensorSpec& spec) {
+  return "'" + spec.name + "'  " + DTypeName(spec.dtype) + "  " +
+         (spec.is_shape ? "numbers that only decide sizes" : ImageText(spec)) +
+         (spec.is_probability ? ", probabilities" : "");
+}
+
 void Print(const Model& model, const ModelInfo& info, const std::vector<std::vector<int64_t>>& sizes,
            const std::vector<OperatorInfo>& operators, const std::vector<ReceptiveField>& fields, bool list_operators) {
   PageLine("name", info.name);
@@ -18,8 +25,8 @@ void Print(const Model& model, const ModelInfo& info, const std::vector<std::vec
   PageLine("licence", info.licence.empty() ? "not stated in the source file" : info.licence);
   PageLine("source", info.source_format);
   for (const auto& [key, value] : info.properties) PageLine(key, value);
-  for (const TensorSpec& spec : model.inputs()) std::printf("%-16s %s\n", "input", DescribeSpec(spec).c_str());
-  for (const TensorSpec& spec : model.outputs()) std::printf("%-16s %s\n", "output", DescribeSpec(spec).c_str());
+  for (const TensorSpec& spec : model.inputs()) PageLine("input", TensorText(spec));
+  for (const TensorSpec& spec : model.outputs()) PageLine("output", TensorText(spec));
   for (const Step& step : model.preprocessing()) PageLine("before", ToString(step));
   for (const Step& step : model.postprocessing()) PageLine("after", ToString(step));
   PageLine("parameters", std::to_string(info.parameters));
@@ -34,6 +41,9 @@ void Print(const Model& model, const ModelInfo& info, const std::vector<std::vec
   PageLine("self-test", model.self_tests().empty() ? "none" : "yes (fovea test)");
   PageLine("file", HumanBytes(info.file_bytes) + ", content hash " + info.content_hash);
   if (!list_operators) return;
+  std::printf("\n");
+  for (const TensorSpec& spec : model.inputs()) std::printf("input %s\n", DescribeSpec(spec).c_str());
+  for (const TensorSpec& spec : model.outputs()) std::printf("output %s\n", DescribeSpec(spec).c_str());
   std::printf("\n%-5s %-16s %-22s %10s  %-34s %s\n", "#", "operator", "output", "MMAC", "parameters", "source node");
   for (size_t i = 0; i < operators.size(); ++i) {
     const OperatorInfo& op = operators[i];
