@@ -22,7 +22,8 @@ void ProgramTest::TearDownTestSuite() {
 ProcessResult ProgramTest::Run(std::vector<std::string> words, const std::vector<std::string>& environment) {
   // Tests look at what lies in a folder: records only where they are asked for (record_test has the default).
   const auto is_about_records = [](const std::string& word) {
-    return word == "--record" || word == "--no-record" || word == "--again" || word.starts_with("--again=");
+    return word == "--record" || word == "--steps" || word == "--no-record" || word == "--again" ||
+           word.starts_with("--again=");
   };
   if (!words.empty() && words[0] == "run" && std::none_of(words.begin(), words.end(), is_about_records)) {
     words.push_back("--no-record");
