@@ -123,8 +123,9 @@ TEST_F(BundleTest, FilesOutsideAreNotThere) {
   Write(fs::path(scratch_ / "b") / "rdf.yaml", kHead);
   const Result<Bundle> bundle = OpenBundle(scratch_ / "b");
   ASSERT_TRUE(bundle.ok());
-  for (const std::string source :
-       {"../secret.npy", "./a/../../secret.npy", (scratch_ / "secret.npy").c_str(), "..", "/"}) {
+  const std::string secret = scratch_ / "secret.npy";
+  for (const std::string& source : {std::string("../secret.npy"), std::string("./a/../../secret.npy"), secret,
+                                    std::string(".."), std::string("/")}) {
     EXPECT_EQ(bundle->Locate({source, ""}), "") << source;
   }
 }
