@@ -74,13 +74,13 @@ Status UnknownArgument(const std::string& key, const process::StepRow& row) {
                          (near.empty() ? "it is " : "did you mean " + near + "? It is ") + signature);
 }
 
-Result<std::unique_ptr<Stage>> MakeStage(const Step& step, const SampleShape& in, const StepOptions& options) {
+}  // namespace
+
+process::StageResult process::MakeStage(const Step& step, const SampleShape& in, const StepOptions& options) {
   FOVEA_RETURN_IF_ERROR(CheckStepNames({&step, 1}));
   process::Arguments arguments(step);
   return FindRow(step.name)->make(arguments, {in, &options});
 }
-
-}  // namespace
 
 Status CheckStepNames(std::span<const Step> steps) {
   for (const Step& step : steps) {
@@ -101,6 +101,16 @@ struct StepChain::State {
   std::vector<std::unique_ptr<Stage>> stages;
   SampleSource* source = nullptr;
   int64_t prepared = -1;
+
+  Status UseDataset(std::span<const Step> steps) {
+    const auto& constants = options.dataset->constants;
+    for (size_t i = 0; i < stages.size() && i < constants.size(); ++i) {
+      if (constants[i].empty() || stages[i]->UseDataset(constants[i])) continue;
+      return InvalidArgument("step " + steps[i].name +
+                             ": this image has other channels or planes than the data set that its statistics are of");
+    }
+    return OkStatus();
+  }
 
   Status PrepareThrough(size_t count, int64_t sample) {
     for (size_t i = 0; i < count; ++i) {
@@ -124,10 +134,11 @@ Result<StepChain> StepChain::Create(std::span<const Step> steps, const SampleSha
   state->options = options;
   state->in = in;
   for (const Step& step : steps) {
-    FOVEA_ASSIGN_OR_RETURN(auto stage,
-                           MakeStage(step, state->stages.empty() ? in : state->stages.back()->out(), state->options));
+    FOVEA_ASSIGN_OR_RETURN(
+        auto stage, process::MakeStage(step, state->stages.empty() ? in : state->stages.back()->out(), state->options));
     state->stages.push_back(std::move(stage));
   }
+  if (options.dataset != nullptr && !options.dataset->empty()) FOVEA_RETURN_IF_ERROR(state->UseDataset(steps));
   return StepChain(std::move(state));
 }
 
@@ -155,6 +166,11 @@ PixelKind StepChain::kind() const {
   PixelKind kind = PixelKind::kValues;
   for (const auto& stage : state_->stages) kind = stage->Kind(kind);
   return kind;
+}
+
+bool StepChain::takes_dataset_statistics() const {
+  return std::any_of(state_->stages.begin(), state_->stages.end(),
+                     [](const auto& s) { return s->takes_dataset_statistics(); });
 }
 
 int64_t StepChain::WorkingBytes() const {

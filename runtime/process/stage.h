@@ -16,6 +16,18 @@ namespace fovea::process {
 // Pixels of a plane's band that are read at a time: 1 MiB of float.
 inline constexpr int64_t kBandPixels = int64_t{1} << 18;
 
+// The images of a data set, as one stage meets them: after the steps in front of it.
+class ImageSeries {
+ public:
+  // What is read: the stage's own input, what comes into the chain, or the tensor of options.reference.
+  enum class Pixels { kUpstream, kOrigin, kReference };
+  // select(sample): makes the source ready for a sample.
+  using Visit = std::function<Status(SampleSource* source, const SampleShape& shape,
+                                     const std::function<Status(int64_t)>& select)>;
+  virtual ~ImageSeries() = default;
+  virtual Status ForEach(Pixels pixels, const std::string& reference, const Visit& visit) const = 0;
+};
+
 class Stage : public SampleSource {
  public:
   explicit Stage(const SampleShape& in) : in_(in), out_(in) {}
@@ -44,6 +56,14 @@ class Stage : public SampleSource {
   // Where the stage's result lies in what it reads.
   virtual std::array<AxisMap, 3> axes() const { return {{{0, 1, 0}, {1, 1, 0}, {2, 1, 0}}}; }
   virtual std::string Decision() const { return ""; }
+  // Statistics of a data set of several images: whether the stage takes any, what it finds, and what it is given.
+  virtual bool takes_dataset_statistics() const { return false; }
+  virtual Result<std::vector<double>> MeasureDataset(const ImageSeries& images) {
+    (void)images;
+    return std::vector<double>();
+  }
+  // False when the stage needs another number of constants.
+  virtual bool UseDataset(const std::vector<double>& constants) { return constants.empty(); }
   // Hands the whole prepared sample over, when the stage or one before it holds it; the stage can't be read afterwards.
   virtual bool TakeBuffer(int64_t sample, std::vector<float>* buffer) {
     (void)sample, (void)buffer;
@@ -68,6 +88,8 @@ struct StageContext {
 };
 
 using StageResult = Result<std::unique_ptr<Stage>>;
+// Checks name and arguments, and what they say about samples of shape `in`. options are kept by reference.
+StageResult MakeStage(const Step& step, const SampleShape& in, const StepOptions& options);
 using StageFactory = StageResult (*)(Arguments& arguments, const StageContext& context);
 
 // One row of the catalogue.

@@ -11,12 +11,14 @@ namespace {
 // Over what a statistic is taken, and of what.
 struct Scope {
   bool dataset = false, per_channel = false, per_plane = false;
+  bool images = true;      // the data set may be several images
   bool of_origin = false;  // of the values before the chain's first step
   std::string reference;   // name of another tensor, or empty
 };
 
+constexpr size_t kValues = 4;
 struct Constants {
-  double values[4] = {0, 0, 0, 0};
+  double values[kValues] = {0, 0, 0, 0};
 };
 
 // Measures constants for each group of channels and planes, then maps pixels with them.
@@ -39,19 +41,39 @@ class StatisticStage : public Stage {
 
   Status Prepare(int64_t sample, const Select& select) override {
     if (scope_.dataset && !groups_.empty()) return OkStatus();
-    const int64_t channel_groups = scope_.per_channel ? in_.channels : 1;
-    const int64_t plane_groups = scope_.per_plane ? in_.planes : 1;
-    groups_.assign(static_cast<size_t>(channel_groups * plane_groups), {});
-    for (int64_t c = 0; c < channel_groups; ++c) {
-      for (int64_t z = 0; z < plane_groups; ++z) {
-        PixelSet own = PixelsOf(upstream_, in_, sample, c, z, select);
-        if (scope_.of_origin) own = PixelsOf(origin_, in_, sample, c, z, nullptr);
-        PixelSet reference = own;
-        if (!scope_.reference.empty()) FOVEA_RETURN_IF_ERROR(FindReference(sample, c, z, &reference));
-        FOVEA_RETURN_IF_ERROR(Measure(own, reference, &groups_[static_cast<size_t>(c * plane_groups + z)]));
-      }
-    }
+    FOVEA_RETURN_IF_ERROR(MeasureGroups([&](int64_t c, int64_t z, PixelSet* own, PixelSet* reference) -> Status {
+      *own = PixelsOf(upstream_, in_, sample, c, z, select);
+      if (scope_.of_origin) *own = PixelsOf(origin_, in_, sample, c, z, nullptr);
+      *reference = *own;
+      return scope_.reference.empty() ? OkStatus() : FindReference(sample, c, z, reference);
+    }));
     return scope_.dataset && in_.samples > 1 ? select(sample) : OkStatus();
+  }
+
+  bool takes_dataset_statistics() const override { return scope_.dataset && scope_.images; }
+  Result<std::vector<double>> MeasureDataset(const ImageSeries& images) override {
+    FOVEA_RETURN_IF_ERROR(MeasureGroups([&](int64_t c, int64_t z, PixelSet* own, PixelSet* reference) -> Status {
+      *own = PixelsOf(nullptr, in_, 0, c, z, nullptr);
+      own->series = &images;
+      own->series_pixels = scope_.of_origin ? ImageSeries::Pixels::kOrigin : ImageSeries::Pixels::kUpstream;
+      own->all_channels = !scope_.per_channel;
+      own->all_planes = !scope_.per_plane;
+      *reference = *own;
+      if (scope_.reference.empty()) return OkStatus();
+      reference->series_pixels = ImageSeries::Pixels::kReference;
+      reference->series_reference = scope_.reference;
+      return OkStatus();
+    }));
+    std::vector<double> constants;
+    for (const Constants& group : groups_) constants.insert(constants.end(), group.values, group.values + kValues);
+    return constants;
+  }
+  bool UseDataset(const std::vector<double>& constants) override {
+    const auto groups = static_cast<size_t>(channel_groups() * plane_groups());
+    if (constants.size() != groups * kValues) return false;
+    groups_.assign(groups, {});
+    for (size_t i = 0; i < constants.size(); ++i) groups_[i / kValues].values[i % kValues] = constants[i];
+    return true;
   }
 
   Status Read(const SampleRegion& region, float* dst) override {
@@ -82,10 +104,26 @@ class StatisticStage : public Stage {
   }
 
  private:
+  int64_t channel_groups() const { return scope_.per_channel ? in_.channels : 1; }
+  int64_t plane_groups() const { return scope_.per_plane ? in_.planes : 1; }
+
+  // find: the pixels of a group, and those of what they are compared with.
+  Status MeasureGroups(const std::function<Status(int64_t c, int64_t z, PixelSet* own, PixelSet* reference)>& find) {
+    std::vector<Constants> groups;
+    for (int64_t c = 0; c < channel_groups(); ++c) {
+      for (int64_t z = 0; z < plane_groups(); ++z) {
+        PixelSet own, reference;
+        FOVEA_RETURN_IF_ERROR(find(c, z, &own, &reference));
+        FOVEA_RETURN_IF_ERROR(Measure(own, reference, &groups.emplace_back()));
+      }
+    }
+    groups_ = std::move(groups);
+    return OkStatus();
+  }
+
   // Virtual for ranges that are given.
   virtual const Constants& GroupOf(int64_t channel, int64_t plane) const {
-    const int64_t plane_groups = scope_.per_plane ? in_.planes : 1;
-    return groups_[static_cast<size_t>((scope_.per_channel ? channel : 0) * plane_groups +
+    return groups_[static_cast<size_t>((scope_.per_channel ? channel : 0) * plane_groups() +
                                        (scope_.per_plane ? plane : 0))];
   }
 
@@ -280,7 +318,8 @@ Scope ReadScope(Arguments& arguments, const StageContext& context) {
   if (!joint('y') || !joint('x')) {
     arguments.Fail("axes must have y and x: statistics of single rows or columns are not taken");
   }
-  if (context.options->compatibility == Compatibility::kCsbdeepFiji) scope = {true, false, false, false, ""};
+  // CSBDeep's data set is the open image.
+  if (context.options->compatibility == Compatibility::kCsbdeepFiji) scope = {true, false, false, false, false, ""};
   scope.of_origin = context.options->compatibility == Compatibility::kCore;
   return scope;
 }
@@ -405,7 +444,8 @@ constexpr StepRow kRows[] = {
     {"zero_mean_unit_variance", "zero_mean_unit_variance(axes, mode, eps=1e-6, mean, std)",
      "(x - mean) / (std + eps), std of the population (ddof 0). axes: those whose pixels are taken together (a list of "
      "batch, channel, z, y, x, or 0.4's letters); all others get statistics of their own. With batch, or without axes, "
-     "statistics are of all samples of the image file. mode: per_sample, per_dataset; fixed with mean and std (0.4). "
+     "statistics are of the data set: all samples of all files of the run. mode: per_sample, per_dataset; fixed with "
+     "mean and std (0.4). "
      "bioimage.io 0.4, 0.5. --compat core: eps is 1e-6 and statistics are of the values before the first step. "
      "--compat "
      "dij1: ddof 1, no eps, numbers as ImageJ's macros write them.",

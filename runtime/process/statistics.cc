@@ -123,7 +123,38 @@ Result<std::vector<double>> HistogramPercentiles(const PixelSet& pixels, const s
 
 }  // namespace
 
+Status PixelSet::OfImage(SampleSource* image, const SampleShape& image_shape, const Stage::Select& select_sample,
+                         PixelSet* part) const {
+  if ((!all_channels && image_shape.channels != shape.channels) ||
+      (!all_planes && image_shape.planes != shape.planes)) {
+    return InvalidArgument("has " + std::to_string(image_shape.channels) + " channels and " +
+                           std::to_string(image_shape.planes) + " planes, the first image of the data set " +
+                           std::to_string(shape.channels) + " and " + std::to_string(shape.planes) +
+                           ", but statistics of each channel or plane are wanted");
+  }
+  *part = *this;
+  part->series = nullptr;
+  part->source = image;
+  part->shape = image_shape;
+  part->first_sample = 0;
+  part->samples = image_shape.samples;
+  if (all_channels) part->channels = image_shape.channels;
+  if (all_planes) part->planes = image_shape.planes;
+  part->select = select_sample;
+  return OkStatus();
+}
+
 Status PixelSet::ForEach(const std::function<void(const float*, int64_t)>& f) const {
+  if (series != nullptr) {
+    return series->ForEach(
+        series_pixels, series_reference,
+        [&](SampleSource* image, const SampleShape& image_shape, const Stage::Select& select_sample) -> Status {
+          PixelSet part;
+          FOVEA_RETURN_IF_ERROR(OfImage(image, image_shape, select_sample, &part));
+          if (select_sample && part.samples == 1) FOVEA_RETURN_IF_ERROR(select_sample(0));
+          return part.ForEach(f);
+        });
+  }
   for (int64_t s = first_sample; s < first_sample + samples; ++s) {
     if (select && samples > 1) FOVEA_RETURN_IF_ERROR(select(s));
     FOVEA_RETURN_IF_ERROR(

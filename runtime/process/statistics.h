@@ -18,9 +18,18 @@ struct PixelSet {
   int64_t first_sample = 0, samples = 1, channel = 0, channels = 1, plane = 0, planes = 1;
   Stage::Select select;  // makes the source ready for a sample; null: it is
   std::function<bool()> cancelled;
+  // Instead of `source` and its samples: these of several images. Channels and planes that are taken together are then
+  // all that an image has; a single one must be there in each.
+  const ImageSeries* series = nullptr;
+  ImageSeries::Pixels series_pixels = ImageSeries::Pixels::kUpstream;
+  std::string series_reference;
+  bool all_channels = true, all_planes = true;
 
   // f(pixels, count), always in the same order and the same pieces.
   Status ForEach(const std::function<void(const float*, int64_t)>& f) const;
+  // The part that is of one image of the series.
+  Status OfImage(SampleSource* image, const SampleShape& image_shape, const Stage::Select& select_sample,
+                 PixelSet* part) const;
 };
 
 // Bytes that any of the functions below holds at most.

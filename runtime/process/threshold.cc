@@ -34,23 +34,29 @@ class AutoThresholdStage : public MapStage {
   // threshold (below and with it, when light is background), and their border is a value again.
   Status Prepare(int64_t sample, const Select& select) override {
     if (dataset_ && ready_) return OkStatus();
-    PixelSet pixels;
+    PixelSet pixels = AllPixels();
     pixels.source = upstream_;
-    pixels.shape = in_;
     pixels.first_sample = dataset_ ? 0 : sample;
     pixels.samples = dataset_ ? in_.samples : 1;
-    pixels.channels = in_.channels;
-    pixels.planes = in_.planes;
     pixels.select = select;
-    pixels.cancelled = options_.cancelled;
-    FOVEA_ASSIGN_OR_RETURN(const Extremes range, MeasureExtremes(pixels));
-    FOVEA_ASSIGN_OR_RETURN(const Histogram histogram, MeasureHistogram(pixels, range.min, range.max));
-    const int threshold = AutoThreshold(method_, histogram);
-    const int border = light_ ? threshold : threshold + 1 > 255 ? 255 : threshold + 1;
-    border_ = range.max > range.min ? range.min + border / 255.0 * (range.max - range.min) : range.min;
-    ready_ = true;
+    FOVEA_RETURN_IF_ERROR(Measure(pixels));
     return dataset_ && in_.samples > 1 ? select(sample) : OkStatus();
   }
+
+  bool takes_dataset_statistics() const override { return dataset_; }
+  Result<std::vector<double>> MeasureDataset(const ImageSeries& images) override {
+    PixelSet pixels = AllPixels();
+    pixels.series = &images;
+    FOVEA_RETURN_IF_ERROR(Measure(pixels));
+    return std::vector<double>{border_};
+  }
+  bool UseDataset(const std::vector<double>& constants) override {
+    if (constants.size() != 1) return false;
+    border_ = constants[0];
+    ready_ = true;
+    return true;
+  }
+
   std::string Decision() const override {
     char text[64];
     std::snprintf(text, sizeof(text), "threshold: %s %.6g", light_ ? "up to" : "from", border_);
@@ -58,6 +64,25 @@ class AutoThresholdStage : public MapStage {
   }
 
  protected:
+  PixelSet AllPixels() const {
+    PixelSet pixels;
+    pixels.shape = in_;
+    pixels.channels = in_.channels;
+    pixels.planes = in_.planes;
+    pixels.cancelled = options_.cancelled;
+    return pixels;
+  }
+
+  Status Measure(const PixelSet& pixels) {
+    FOVEA_ASSIGN_OR_RETURN(const Extremes range, MeasureExtremes(pixels));
+    FOVEA_ASSIGN_OR_RETURN(const Histogram histogram, MeasureHistogram(pixels, range.min, range.max));
+    const int threshold = AutoThreshold(method_, histogram);
+    const int border = light_ ? threshold : threshold + 1 > 255 ? 255 : threshold + 1;
+    border_ = range.max > range.min ? range.min + border / 255.0 * (range.max - range.min) : range.min;
+    ready_ = true;
+    return OkStatus();
+  }
+
   void Map(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t count, float* pixels) const override {
     const float high = static_cast<float>(high_);
     for (int64_t i = 0; i < count; ++i) {
@@ -96,7 +121,8 @@ StageResult MakeThreshold(Arguments& arguments, const StageContext& context) {
 constexpr StepRow kRows[] = {
     {"threshold", "threshold(value, high=255) or threshold(method, background=dark, mode=per_sample, high=255)",
      "high where x > value, else 0. method: the value is found in the histogram of the sample (per_dataset: of all "
-     "samples of the file) in 256 classes from its smallest to its largest value, as ImageJ does with float images: "
+     "samples of all files of the run) in 256 classes from its smallest to its largest value, as ImageJ does with "
+     "float images: "
      "default, huang, ij_isodata, intermodes, isodata, li, max_entropy, mean, min_error, minimum, moments, otsu, "
      "percentile, renyi_entropy, shanbhag, triangle, yen; objects are brighter (background=dark) or darker than it.",
      MakeThreshold},

@@ -81,6 +81,7 @@ Result<std::unique_ptr<ProcessedImage>> ProcessedImage::Make(formats::ImageReade
                            " channels, but the network takes one");
   }
   if (image->layout_.iterate_channels) image->original_ = std::make_unique<SampleReader>(reader, image->layout_);
+  step_options.dataset = &options.processing.dataset;
   FOVEA_ASSIGN_OR_RETURN(image->chain_,
                          StepChain::Create(options.processing.pre, image->original_->shape(), step_options));
   image->chain_.Connect(image->original_.get());

@@ -87,6 +87,7 @@ RunRecord FromJson(const nlohmann::json& json) {
   record.input_hash = json.at("input").at("hash").get<std::string>();
   record.output = json.at("output").get<std::string>();
   record.options = json.at("options").get<std::vector<std::pair<std::string, std::string>>>();
+  if (json.contains("report")) record.data_set = json.at("report").value("data_set", nlohmann::json());
   for (const nlohmann::json& result : json.at("results")) {
     record.results.emplace_back(result.at("path").get<std::string>(), result.at("hash").get<std::string>());
   }

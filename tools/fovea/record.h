@@ -5,6 +5,9 @@
 //    "model": {"path", "name", "content_hash"}, "input": {"path", "bytes", "hash"}, "output",
 //    "options": [[name, value] ...], "results": [{"path", "hash"} ...], "report": what --json prints}
 //
+// Where steps went by statistics of several images, the report has them ("data_set"), and a repetition takes them from
+// there: it has one image only.
+//
 // A hash is "sha256:" of the whole file, or, of files over 64 MiB, "sha256-ends:" of their first and last 32 MiB.
 // Options are those that decide the result and those about memory and threads; not those about what is printed. Paths
 // are absolute, so that a record means the same wherever it is read.
@@ -24,6 +27,7 @@ struct RunRecord {
   std::string version, model, model_hash, input, input_hash, output;
   std::vector<std::pair<std::string, std::string>> options;  // value "" for flags
   std::vector<std::pair<std::string, std::string>> results;  // path, hash
+  nlohmann::json data_set;                                   // of the report (data_set.h), or null
 };
 
 std::string RecordPath(const std::string& result);  // "labels.tif" -> "labels.tif.json"

@@ -6,6 +6,7 @@
 #include "tools/cli/program.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/data_set.h"
 #include "tools/fovea/record.h"
 #include "tools/fovea/run_all.h"
 #include "tools/fovea/run_paths.h"
@@ -192,6 +193,11 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   const auto processing = ChooseSteps(*model, steps);
   if (!processing.ok()) return Fail("fovea run", processing.status());
   options.processing = *processing;
+  if (again != nullptr && !again->data_set.is_null()) {
+    auto dataset = DatasetFromJson(again->data_set, processing->pre);
+    if (!dataset.ok()) return Fail("fovea run", dataset.status());
+    options.processing.dataset = *std::move(dataset);
+  }
   const auto paths = MatchPaths({free.begin() + 1, free.end()}, out);
   if (!paths.ok()) return Fail("fovea run", paths.status());
   if (!options.overlay.empty() && paths->inputs.size() > 1) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tools/cli/program.h"
+#include "tools/fovea/data_set.h"
 #include "tools/fovea/done_list.h"
 #include "tools/fovea/run_file.h"
 #include "tools/fovea/run_journal.h"
@@ -88,16 +89,19 @@ class AllFiles {
         paths_(paths),
         telling_(telling),
         table_(paths.inputs),
-        done_list_(std::filesystem::path(paths.outputs.at(0)).parent_path().string()) {}
+        done_list_(std::filesystem::path(paths.outputs.at(0)).parent_path().string()) {
+    options_.files = paths.inputs.size();
+  }
 
   int Run();
 
  private:
+  Status MeasureDataSet();
   Status RunOne(size_t i, ordered_json* report);
   Status MakeResult(size_t i, ordered_json* report);
 
   const Model& model_;
-  const RunOptions& options_;
+  RunOptions options_;
   const RunPaths& paths_;
   const Telling telling_;
   Table table_;
@@ -107,11 +111,31 @@ class AllFiles {
   bool same_ = true;  // as recorded, where a run is repeated
 };
 
+// Statistics over all files, for steps that want them. They decide each result, as options do.
+Status AllFiles::MeasureDataSet() {
+  DatasetStatistics& dataset = options_.processing.dataset;
+  if (dataset.empty()) {
+    std::vector<std::string> left_out;
+    FOVEA_ASSIGN_OR_RETURN(dataset, MeasureInputs(model_, options_, paths_.inputs, &left_out));
+    for (const std::string& why : left_out) {
+      if (!dataset.empty()) std::fprintf(stderr, "fovea run: not in the data set's statistics: %s\n", why.c_str());
+    }
+  }
+  if (dataset.empty()) return OkStatus();
+  options_.words["the data set's statistics"] = TextOf(dataset);
+  if (telling_ == Telling::kText) {
+    std::printf("steps go by statistics of all %lld images\n", static_cast<long long>(dataset.images));
+  }
+  return OkStatus();
+}
+
 // Runs, compares with the record that is repeated, and records.
 Status AllFiles::MakeResult(size_t i, ordered_json* report) {
   const std::string &input = paths_.inputs[i], &output = paths_.outputs[i];
   const RecordOptions& record = options_.record;
   FOVEA_RETURN_IF_ERROR(RunFile(model_, options_, input, output, &kept_, report));
+  const Processing& processing = options_.processing;
+  if (!processing.dataset.empty()) (*report)["data_set"] = ToJson(processing.dataset, processing.pre);
   if (record.again != nullptr) {
     const std::string difference = Difference(*record.again, *report);
     same_ = difference.empty();
@@ -149,6 +173,7 @@ int AllFiles::Run() {
   std::vector<std::string> failed;
   int last_failure = kDone;
   uint64_t peak = 0;
+  if (const Status measured = MeasureDataSet(); !measured.ok()) return Fail("fovea run", measured);
   for (size_t i = 0; i < count; ++i) {
     const std::string& input = paths_.inputs[i];
     if (i > 0) ForgetPeakResidentBytes();

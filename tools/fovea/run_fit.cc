@@ -15,6 +15,8 @@ constexpr uint64_t kSlackBytes = 512 << 10, kThreadBytes = 32 << 10;
 // The reader's cache, where there is no budget; of the budget.
 constexpr int64_t kMostCacheBytes = int64_t{256} << 20;
 constexpr uint64_t kCacheShare = 8;
+constexpr int64_t kBandRows = 64;
+constexpr int64_t kConversionBytes = 128 << 10;  // a block of pixels of the file's type
 
 // Bytes of the process without the session and the image's buffers. Of the code that was not needed so far, the kernels
 // of one instruction set and one kind of file will be: measured, two fifths.
@@ -28,14 +30,17 @@ void LimitCache(formats::ImageReader* reader, uint64_t budget) {
   reader->SetCacheBytes(std::min(reader->UsefulCacheBytes(), most));
 }
 
+// Bytes of reading the image and of its steps.
+int64_t ReadingBytes(const formats::ImageReader& reader, const ProcessedImage& image) {
+  int64_t bytes = reader.WorkingBytes(kBandRows) + BlockBytes(reader.info().x);
+  if (reader.info().dtype != DType::kFloat32) bytes += kConversionBytes;
+  return bytes + image.chain().WorkingBytes();
+}
+
 // Bytes of image buffers beside the session: reader, writers, what the steps hold, picture.
 Result<uint64_t> BufferBytes(const Model& model, const Purpose& purpose, const Layout& layout) {
-  constexpr int64_t kBandRows = 64;
-  constexpr int64_t kConversion = 128 << 10;  // a block of pixels of the file's type
   const RunOptions& options = *purpose.options;
-  int64_t bytes = purpose.reader->WorkingBytes(kBandRows) + BlockBytes(purpose.reader->info().x);
-  if (purpose.reader->info().dtype != DType::kFloat32) bytes += kConversion;
-  bytes += purpose.image->chain().WorkingBytes();
+  int64_t bytes = ReadingBytes(*purpose.reader, *purpose.image);
   int64_t cols = 0;
   for (const OutputLayout& out : layout.outputs) {
     FOVEA_ASSIGN_OR_RETURN(StepChain chain, purpose.image->OutputChain(model, options, out));
@@ -46,7 +51,7 @@ Result<uint64_t> BufferBytes(const Model& model, const Purpose& purpose, const L
     cols = std::max(cols, out.axes[2].size);
     formats::WriteOptions write = options.write;
     write.dtype = FileType(options, chain.kind(), purpose.label_type);
-    if (write.dtype != DType::kFloat32) bytes += kConversion;
+    if (write.dtype != DType::kFloat32) bytes += kConversionBytes;
     const formats::ImageInfo info = InfoAfterSteps(OutputInfo(purpose.image->info(), layout, out, ResultKind::kValues),
                                                    ShapeOfOutput(layout, out), chain);
     const auto writer = formats::WriterBytes(purpose.output, info, write);
@@ -97,6 +102,15 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
 }
 
 }  // namespace
+
+Status FitReading(uint64_t budget, formats::ImageReader* reader, const ProcessedImage& image) {
+  LimitCache(reader, budget);
+  const uint64_t bytes = ResidentBytes() + kSlackBytes + static_cast<uint64_t>(ReadingBytes(*reader, image));
+  if (budget == 0 || bytes <= budget) return OkStatus();
+  return OverBudget(
+      "the steps before the network need " + HumanBytes(bytes) + " for this image, the budget is " + HumanBytes(budget),
+      bytes);
+}
 
 Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
                   std::optional<FittedSession>* kept) {

@@ -34,6 +34,9 @@ struct FittedSession {
 // Errors: kOverBudget, which names the smallest budget of the whole process that would do; those of Session::Create.
 Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout, std::optional<FittedSession>* kept);
 
+// The same for reading an image through its steps alone, without a network. Limits the reader's cache.
+Status FitReading(uint64_t budget, formats::ImageReader* reader, const ProcessedImage& image);
+
 }  // namespace fovea::cli
 
 #endif  // FOVEA_TOOLS_FOVEA_RUN_FIT_H_

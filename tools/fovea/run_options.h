@@ -26,6 +26,7 @@ struct RunOptions {
   SessionOptions session;
   uint64_t memory_bytes = 0;  // of the whole process; 0: no limit
   int64_t channel = -1;
+  size_t files = 1;  // of the run
   Processing processing;
   double threshold = 0.5;  // of the overlay's outlines
   PixelSizeChoice pixel_size;

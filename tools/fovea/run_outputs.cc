@@ -120,6 +120,7 @@ Result<RunOutputs::File> RunOutputs::OpenFile(const OutputLayout& out, const for
   File file;
   file.path = path;
   file.channels = chain.shape().channels;
+  file.of_dataset = chain.takes_dataset_statistics();
   if (chain.empty()) {
     file.target = std::make_unique<ValueTarget>(std::move(writer));
     return file;
@@ -191,6 +192,12 @@ int64_t RunOutputs::objects() const {
   return objects;
 }
 
+std::string RunOutputs::DatasetNote() const {
+  const bool wanted = std::any_of(files_.begin(), files_.end(), [](const File& file) { return file.of_dataset; });
+  if (!wanted || (options_.files == 1 && image_.samples() == 1)) return {};
+  return "steps after the network that are of the data set take their statistics of each result";
+}
+
 Status RunOutputs::Finish(nlohmann::ordered_json* report) {
   for (const File& file : files_) {
     FOVEA_RETURN_IF_ERROR(file.target->Finish());
@@ -199,6 +206,7 @@ Status RunOutputs::Finish(nlohmann::ordered_json* report) {
     for (const std::string& line : file.steps->Decisions()) (*report)["steps"].push_back(line);
   }
   if (std::any_of(files_.begin(), files_.end(), HasLabels)) (*report)["objects"] = objects();
+  if (const std::string note = DatasetNote(); !note.empty()) (*report)["notes"].push_back(note);
   if (!options_.overlay.empty()) (*report)["overlay"] = options_.overlay;
   return OkStatus();
 }

@@ -52,12 +52,15 @@ class RunOutputs {
     std::unique_ptr<FileTarget> target;
     StepTarget* steps = nullptr;  // the target, when there are steps after the network
     int64_t channels = 1;         // of the file, of one sample
+    bool of_dataset = false;      // steps after the network would go by statistics of all results
   };
 
   Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& original, const std::string& path,
                         DType label_type, const std::vector<uint8_t>& state) const;
   static bool HasLabels(const File& file);
   int64_t objects() const;
+  // Steps that want statistics of all results have those of each sample.
+  std::string DatasetNote() const;
   Status WriteOverlay(const std::vector<float>& values, ImageSource* source) const;
 
   const Model& model_;

@@ -27,6 +27,7 @@ struct StepWords {
 struct Processing {
   std::vector<Step> pre, post;
   Compatibility compatibility = Compatibility::kExact;
+  DatasetStatistics dataset;  // of all inputs, for `pre`; empty: each input is a data set of its own
 };
 
 // Errors: kInvalidArgument for words that make no sense or contradict one another.

@@ -9,7 +9,8 @@
 // Statistics (percentiles, mean, standard deviation, histograms) are exact over all pixels that they are of:
 // percentiles come from two passes over the pixels that count the upper and then the lower halves of their bit
 // patterns, so nothing but the counts is held. Pixels that are NaN are left out of all statistics, infinite ones out of
-// means and standard deviations; both stay what they are in the result.
+// means and standard deviations; both stay what they are in the result. Statistics of the data set are of all samples
+// of an image, or of several images (MeasureDataset).
 #ifndef FOVEA_PROCESS_H_
 #define FOVEA_PROCESS_H_
 
@@ -72,11 +73,24 @@ enum class PixelKind : uint8_t {
   kVolumeLabels,  // the same, of whole volumes
 };
 
+// What steps of the data set found in several images together (MeasureDataset), so that each image is processed by it.
+struct DatasetStatistics {
+  int64_t images = 0;
+  // An entry a step, in the order of the steps: the numbers that it goes by; empty for steps that take no such
+  // statistics.
+  std::vector<std::vector<double>> constants;
+
+  bool empty() const { return images == 0; }
+  bool operator==(const DatasetStatistics&) const = default;
+};
+
 struct StepOptions {
   Compatibility compatibility = Compatibility::kExact;
   // What reference_tensor means: the pixels of an input as they were before its steps. Null where there is none.
   std::function<SampleSource*(const std::string& name, SampleShape* shape)> reference;
   std::function<bool()> cancelled;  // asked between bands of pixels; null: never
+  // Statistics of a data set of several images, for these very steps; null: the samples of one image are the data set.
+  const DatasetStatistics* dataset = nullptr;
 };
 
 class StepChain {
@@ -97,6 +111,8 @@ class StepChain {
   // beforehand: results can be made from any region of the source at once.
   bool is_pointwise() const;
   PixelKind kind() const;
+  // Some step's statistics are of the data set, so that other images belong to it, too (MeasureDataset).
+  bool takes_dataset_statistics() const;
   // Bytes held, at most: the source's buffer (HoldSource), buffers of whole samples that some steps need, their
   // scratch.
   int64_t WorkingBytes() const;
@@ -122,6 +138,22 @@ class StepChain {
   explicit StepChain(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// One image of a data set. The source must be valid until the next one is opened.
+struct DatasetImage {
+  SampleSource* source = nullptr;
+  SampleShape shape;
+};
+
+// The statistics that `steps` take of all images together: what each of them would take if the samples of all images,
+// which may differ in size, were those of one. Images are opened one after another, at least once for each pass over
+// the pixels; options.reference is asked after an image was opened and means that image's. Nothing but counts is held
+// (and what steps in front of the statistics hold of one sample).
+// Errors: those of `open` and of reading; kInvalidArgument when steps do not suit an image. The image is the one that
+// was opened last.
+Result<DatasetStatistics> MeasureDataset(std::span<const Step> steps, int64_t images,
+                                         const std::function<Status(int64_t image, DatasetImage* opened)>& open,
+                                         const StepOptions& options);
 
 // Whether all steps and arguments are in the catalogue; what can be said without knowing an image. Errors:
 // kInvalidArgument, with the name that was probably meant.
