@@ -105,8 +105,8 @@ TEST_F(DataSetTest, ChannelsApartAndThresholds) {
   const Values b = Read(scratch_ / "out/b.tif"), wanted = {1, 0.75, 0.5, 1};  // of 1 .. 5 and of 10 .. 90
   ASSERT_EQ(b.size(), wanted.size());
   for (size_t i = 0; i < b.size(); ++i) EXPECT_NEAR(b[i], wanted[i], 1e-6) << i;
-  // Two groups of values, one a file: a threshold of each file would part 10 from 30, one of all does not. From 0 to 255,
-  // so that ImageJ's 256 classes are the values.
+  // Two groups of values, one a file: a threshold of each file would part 10 from 30, one of all does not. From 0 to
+  // 255, so that ImageJ's 256 classes are the values.
   fs::remove(c_);
   WriteRow("in/b.tif", {100, 110, 120, 130, 145, 255});
   const std::string mask = Network("mask.fov", "byxc", 1, "threshold(method=otsu, mode=per_dataset)");

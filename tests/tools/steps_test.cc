@@ -215,6 +215,38 @@ TEST_F(StepsTest, StatisticsOfMoreThanMemory) {
   EXPECT_LE(report["measured_peak_bytes"].get<int64_t>(), report["predicted_peak_bytes"].get<int64_t>());
 }
 
+TEST_F(StepsTest, ThePictureOutlinesWhatTheResultHolds) {
+  // Two squares of 200 on 50: everything is above the overlay's own threshold, but the result has two objects.
+  Values values(20 * 30, 50);
+  for (size_t y = 5; y < 11; ++y) {
+    for (size_t x = 4; x < 10; ++x) values[y * 30 + x] = values[y * 30 + x + 12] = 200;
+  }
+  const std::string net = Network("n.fov", "byxc", 1);
+  const std::string in = Write("in.tif", Sizes(1, 1, 1, 20, 30), values);
+  const auto pixel = [&](const Values& rgb, size_t y, size_t x) {
+    return Values{rgb[y * 30 + x], rgb[600 + y * 30 + x], rgb[1200 + y * 30 + x]};
+  };
+  const auto is_grey = [](const Values& v) { return v[0] == v[1] && v[1] == v[2]; };
+  for (const std::string post : {"threshold(value=100)", "binarize(threshold=100)",
+                                 "threshold(value=100) | connected_components", "threshold(method=otsu) | watershed"}) {
+    Result(net, in, {"--post", post, "--overlay", scratch_ / "o.png"});
+    const Values rgb = Read(scratch_ / "o.png");
+    ASSERT_EQ(rgb.size(), 1800u);
+    EXPECT_FALSE(is_grey(pixel(rgb, 5, 6))) << post;
+    EXPECT_FALSE(is_grey(pixel(rgb, 10, 21))) << post;
+    EXPECT_NE(pixel(rgb, 5, 6), pixel(rgb, 5, 18)) << post << ": two objects, two colours";
+    for (const auto& [y, x] : {std::pair(0, 0), {4, 6}, {11, 6}, {8, 7}, {19, 29}}) {
+      EXPECT_TRUE(is_grey(pixel(rgb, static_cast<size_t>(y), static_cast<size_t>(x)))) << post << " " << y << "," << x;
+    }
+  }
+  // Without objects in the result: what is above 0.5 after the steps.
+  Result(net, in, {"--post", "scale_linear(gain=0.004)", "--overlay", scratch_ / "o.png"});
+  EXPECT_FALSE(is_grey(pixel(Read(scratch_ / "o.png"), 5, 6)));
+  EXPECT_TRUE(is_grey(pixel(Read(scratch_ / "o.png"), 4, 6)));
+  ExpectError(Run({"run", net, in, "-o", scratch_ / "x.tif", "--post", "crop(x=1)", "--overlay", scratch_ / "x.png"}),
+              2, {"--overlay", "own size"});
+}
+
 TEST_F(StepsTest, PixelsThatMoveTakeTheirCalibrationAlong) {
   const std::string net = Network("n.fov", "byxc", 1);
   ImageInfo info = Sizes(1, 1, 1, 4, 6), out;

@@ -1,7 +1,8 @@
 #include "tools/cli/apply_steps.h"
 
 #include <algorithm>
-#include <string>
+#include <iterator>
+#include <memory>
 
 #include "runtime/include/fovea/process.h"
 
@@ -13,7 +14,8 @@ constexpr char kOrder[] = {'b', 'c', 'z', 'y', 'x'};
 
 class TensorSource : public SampleSource {
  public:
-  TensorSource(const std::vector<float>& values, const SampleShape& shape) : values_(values), shape_(shape) {}
+  TensorSource(std::vector<float> values, const SampleShape& shape) : values_(std::move(values)), shape_(shape) {}
+  const SampleShape& shape() const { return shape_; }
   Status Read(const SampleRegion& r, float* dst) override {
     for (int64_t c = r.channel; c < r.channel + r.channels; ++c) {
       for (int64_t y = r.y; y < r.y + r.rows; ++y) {
@@ -26,7 +28,7 @@ class TensorSource : public SampleSource {
   }
 
  private:
-  const std::vector<float>& values_;
+  const std::vector<float> values_;
   const SampleShape shape_;
 };
 
@@ -78,14 +80,8 @@ Result<std::vector<float>> RunChain(StepChain* chain, TensorSource* source, int6
   return out;
 }
 
-}  // namespace
-
-Status ApplySteps(std::span<const Step> all, const TensorSpec& spec, SelfTestCase::Tensor* tensor) {
-  std::vector<Step> steps;
-  for (const Step& step : all) {
-    if (step.tensor.empty() || step.tensor == spec.name) steps.push_back(step);
-  }
-  if (steps.empty()) return OkStatus();
+// The tensor's pixels in the order of kOrder.
+Result<std::unique_ptr<TensorSource>> SourceOf(const TensorSpec& spec, const SelfTestCase::Tensor& tensor) {
   const std::string letters = SourceLetters(spec);
   for (const char letter : letters) {
     if (std::count(letters.begin(), letters.end(), letter) > 1 ||
@@ -94,16 +90,47 @@ Status ApplySteps(std::span<const Step> all, const TensorSpec& spec, SelfTestCas
     }
   }
   SampleShape shape;
-  shape.samples = SizeOf(letters, tensor->dims, 'b');
-  shape.channels = SizeOf(letters, tensor->dims, 'c');
-  shape.planes = SizeOf(letters, tensor->dims, 'z');
-  shape.rows = SizeOf(letters, tensor->dims, 'y');
-  shape.cols = SizeOf(letters, tensor->dims, 'x');
+  shape.samples = SizeOf(letters, tensor.dims, 'b');
+  shape.channels = SizeOf(letters, tensor.dims, 'c');
+  shape.planes = SizeOf(letters, tensor.dims, 'z');
+  shape.rows = SizeOf(letters, tensor.dims, 'y');
+  shape.cols = SizeOf(letters, tensor.dims, 'x');
   std::vector<float> ordered;
-  for (const size_t place : Places(letters, tensor->dims)) ordered.push_back(tensor->values[place]);
-  FOVEA_ASSIGN_OR_RETURN(StepChain chain, StepChain::Create(steps, shape, {}));
-  TensorSource source(ordered, shape);
-  FOVEA_ASSIGN_OR_RETURN(const std::vector<float> result, RunChain(&chain, &source, shape.samples));
+  for (const size_t place : Places(letters, tensor.dims)) ordered.push_back(tensor.values[place]);
+  return std::make_unique<TensorSource>(std::move(ordered), shape);
+}
+
+}  // namespace
+
+std::vector<Step> StepsOfTensor(std::span<const Step> steps, const std::string& name) {
+  std::vector<Step> own;
+  std::copy_if(steps.begin(), steps.end(), std::back_inserter(own),
+               [&name](const Step& step) { return step.tensor.empty() || step.tensor == name; });
+  return own;
+}
+
+Status ApplySteps(std::span<const Step> all, const TensorSpec& spec, const std::vector<ReferenceTensor>& references,
+                  SelfTestCase::Tensor* tensor) {
+  const std::vector<Step> steps = StepsOfTensor(all, spec.name);
+  if (steps.empty()) return OkStatus();
+  FOVEA_ASSIGN_OR_RETURN(const std::unique_ptr<TensorSource> source, SourceOf(spec, *tensor));
+  const SampleShape shape = source->shape();
+  const std::string letters = SourceLetters(spec);
+  std::unique_ptr<TensorSource> referred;
+  StepOptions options;
+  options.reference = [&](const std::string& name, SampleShape* referred_shape) -> SampleSource* {
+    for (const ReferenceTensor& reference : references) {
+      if (reference.spec->name != name) continue;
+      auto made = SourceOf(*reference.spec, *reference.tensor);
+      if (!made.ok()) return nullptr;
+      referred = *std::move(made);
+      *referred_shape = referred->shape();
+      return referred.get();
+    }
+    return nullptr;
+  };
+  FOVEA_ASSIGN_OR_RETURN(StepChain chain, StepChain::Create(steps, shape, options));
+  FOVEA_ASSIGN_OR_RETURN(const std::vector<float> result, RunChain(&chain, source.get(), shape.samples));
 
   const SampleShape& now = chain.shape();
   const int64_t sizes[] = {shape.samples, now.channels, now.planes, now.rows, now.cols};

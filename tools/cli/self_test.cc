@@ -74,10 +74,13 @@ Result<std::vector<SelfTestCase::Tensor>> RunTensors(const Model& model, const s
   std::vector<std::vector<float>> inputs;
   std::vector<std::vector<int64_t>> dims;
   std::vector<std::vector<double>> shape_values(given.size());
+  std::vector<ReferenceTensor> references;
+  for (size_t i = 0; i < given.size(); ++i) references.push_back({&model.inputs()[i], &given[i]});
   for (size_t i = 0; i < given.size(); ++i) {
     const TensorSpec& spec = model.inputs()[i];
     SelfTestCase::Tensor tensor = given[i];
-    if (with_steps) FOVEA_RETURN_IF_ERROR(ApplySteps(model.preprocessing(), spec, &tensor).Prefixed(spec.name));
+    if (with_steps)
+      FOVEA_RETURN_IF_ERROR(ApplySteps(model.preprocessing(), spec, references, &tensor).Prefixed(spec.name));
     const std::vector<int64_t> positions = StoredPositions(tensor.dims, spec.source_axes);
     std::vector<float> stored(positions.size());
     for (size_t k = 0; k < positions.size(); ++k) stored[static_cast<size_t>(positions[k])] = tensor.values[k];
@@ -106,7 +109,8 @@ Result<std::vector<SelfTestCase::Tensor>> RunTensors(const Model& model, const s
   for (size_t i = 0; i < outputs.size(); ++i) {
     const TensorSpec& spec = model.outputs()[i];
     SelfTestCase::Tensor& tensor = results.emplace_back(ToSource(outputs[i], session.output_dims()[i], spec));
-    if (with_steps) FOVEA_RETURN_IF_ERROR(ApplySteps(model.postprocessing(), spec, &tensor).Prefixed(spec.name));
+    if (with_steps)
+      FOVEA_RETURN_IF_ERROR(ApplySteps(model.postprocessing(), spec, references, &tensor).Prefixed(spec.name));
   }
   return results;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tools/cli/apply_steps.h"
 #include "tools/cli/program.h"
 
 namespace fovea::cli {
@@ -133,8 +134,8 @@ Result<StepChain> ProcessedImage::OutputChain(const Model& model, const RunOptio
     shape->samples = 1;
     return &current_;
   };
-  return StepChain::Create(StepsOfOutput(options.processing, model, out.port), ShapeOfOutput(layout_, out),
-                           step_options);
+  return StepChain::Create(StepsOfTensor(options.processing.post, model.outputs()[static_cast<size_t>(out.port)].name),
+                           ShapeOfOutput(layout_, out), step_options);
 }
 
 formats::ImageInfo InfoAfterSteps(const formats::ImageInfo& info, const SampleShape& before, const StepChain& chain) {

@@ -122,7 +122,9 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "bring the image to the pixel size that the network was trained at: match (the model's own) or a length "
             "(0.65um); the result comes back to the image's pixels, or with :model behind it stays at the model's");
   args.Text("--overlay", &options.overlay, "FILE.png",
-            "also a picture: the first plane in grey, objects outlined in colour");
+            "also a picture: the first plane in grey, the result's objects outlined in colour (labels, masks, "
+            "otherwise what is "
+            "above the threshold, 0.5)");
   args.Text(
       "--dtype", &dtype, "TYPE",
       "of the output: float32 (default), float64, or uint8, uint16, uint32, int16, int32, rounded and saturated; of "

@@ -83,14 +83,25 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
     targets_.push_back(file.target.get());
     files_.push_back(std::move(file));
   }
-  if (!options_.overlay.empty()) {
-    tee_ = std::make_unique<TeeTarget>(targets_[0], layout_.outputs[0].axes[1].size, layout_.outputs[0].axes[2].size);
-    targets_[0] = tee_.get();
-  }
+  // A run that is gone on with may have drawn it.
+  draws_ = !options_.overlay.empty() && (journal == nullptr || journal->sample == 0);
+  if (draws_) FOVEA_RETURN_IF_ERROR(KeepPlaneOfOverlay());
   if (journal == nullptr) return OkStatus();
-  if (tee_ != nullptr && journal->sample > 0) tee_->Stop();  // that run drew it
   const auto labels = std::find_if(files_.begin(), files_.end(), HasLabels);
   if (labels != files_.end()) labels->steps->AddObjects(journal->objects);
+  return OkStatus();
+}
+
+Status RunOutputs::KeepPlaneOfOverlay() {
+  const File& file = files_[0];
+  const OutputLayout& out = layout_.outputs[0];
+  SampleShape shape = ShapeOfOutput(layout_, out);
+  bool moved = false;
+  if (file.steps != nullptr) shape = file.steps->chain().shape(), moved = MovesPixels(file.steps->chain());
+  if (moved || shape.rows != layout_.image[1] || shape.cols != layout_.image[2]) {
+    return Unsupported("--overlay needs a result of the image's own size");
+  }
+  file.target->KeepPlane(shape.rows, shape.cols);
   return OkStatus();
 }
 
@@ -145,29 +156,40 @@ Status RunOutputs::End(ImageSource* source) {
     label_overflow_ = file.steps != nullptr && file.steps->overflowed();
     return ended.Prefixed(file.path);
   }
-  if (tee_ == nullptr || tee_->stopped()) return OkStatus();
-  tee_->Stop();
-  return WriteOverlay(tee_->plane(), source);
+  if (!draws_) return OkStatus();
+  draws_ = false;
+  const Status drawn = WriteOverlay(source);
+  files_[0].target->DropPlane();
+  return drawn;
 }
 
-Status RunOutputs::WriteOverlay(const std::vector<float>& values, ImageSource* source) const {
-  const OutputLayout& out = layout_.outputs[0];
-  const int64_t rows = out.axes[1].size, cols = out.axes[2].size;
-  if (rows != layout_.image[1] || cols != layout_.image[2]) {
-    return Unsupported("--overlay needs an output of the image's own size");
+Result<std::vector<int32_t>> RunOutputs::ObjectsOfPlane(int64_t rows, int64_t cols) const {
+  const File& file = files_[0];
+  const std::vector<float>& plane = file.target->plane();
+  std::vector<int32_t> labels(plane.size());
+  if (HasLabels(file)) {
+    std::transform(plane.begin(), plane.end(), labels.begin(), [](float v) { return static_cast<int32_t>(v); });
+    return labels;
   }
-  std::vector<float> grey;
-  FOVEA_RETURN_IF_ERROR(source->ReadPlane(0, 0, &grey));
-  std::vector<int32_t> labels(static_cast<size_t>(rows * cols));
-  FOVEA_RETURN_IF_ERROR(formats::LabelMask(values.data(), rows, cols, static_cast<float>(options_.threshold),
+  const bool is_mask = file.steps != nullptr && file.steps->chain().kind() == PixelKind::kMask;
+  FOVEA_RETURN_IF_ERROR(formats::LabelMask(plane.data(), rows, cols,
+                                           is_mask ? 0.0f : static_cast<float>(options_.threshold),
                                            formats::Connectivity::kFour, labels.data())
                             .status());
+  return labels;
+}
+
+Status RunOutputs::WriteOverlay(ImageSource* source) const {
+  const int64_t rows = layout_.image[1], cols = layout_.image[2];
+  std::vector<float> grey;
+  FOVEA_RETURN_IF_ERROR(source->ReadPlane(0, 0, &grey));
+  FOVEA_ASSIGN_OR_RETURN(const std::vector<int32_t> labels, ObjectsOfPlane(rows, cols));
   return formats::WriteOverlayPng(options_.overlay, grey.data(), labels.data(), rows, cols);
 }
 
 bool RunOutputs::streams() const {
   const auto holds = [](const File& file) { return !file.target->streams(); };
-  return (tee_ == nullptr || tee_->stopped()) && std::none_of(files_.begin(), files_.end(), holds);
+  return !draws_ && std::none_of(files_.begin(), files_.end(), holds);
 }
 
 Status RunOutputs::Checkpoint(JournalEntry* entry) {

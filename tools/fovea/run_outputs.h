@@ -57,11 +57,14 @@ class RunOutputs {
 
   Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& original, const std::string& path,
                         DType label_type, const std::vector<uint8_t>& state) const;
+  Status KeepPlaneOfOverlay();
   static bool HasLabels(const File& file);
   int64_t objects() const;
   // Steps that want statistics of all results have those of each sample.
   std::string DatasetNote() const;
-  Status WriteOverlay(const std::vector<float>& values, ImageSource* source) const;
+  // Objects of the first file's first plane: its labels, its mask, or what is above the threshold.
+  Result<std::vector<int32_t>> ObjectsOfPlane(int64_t rows, int64_t cols) const;
+  Status WriteOverlay(ImageSource* source) const;
 
   const Model& model_;
   const RunOptions& options_;
@@ -69,7 +72,7 @@ class RunOutputs {
   const Layout& layout_;
   const Rescaling& rescaling_;
   std::vector<File> files_;
-  std::unique_ptr<TeeTarget> tee_;  // keeps the first plane for the overlay, until it is drawn
+  bool draws_ = false;  // the overlay, after the first sample
   std::vector<OutputTarget*> targets_;
   bool label_overflow_ = false;
 };

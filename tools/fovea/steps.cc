@@ -117,15 +117,6 @@ Result<Processing> ChooseSteps(const Model& model, const StepWords& words) {
   return processing;
 }
 
-std::vector<Step> StepsOfOutput(const Processing& processing, const Model& model, int port) {
-  const std::string& name = model.outputs()[static_cast<size_t>(port)].name;
-  std::vector<Step> steps;
-  for (const Step& step : processing.post) {
-    if (step.tensor.empty() || step.tensor == name) steps.push_back(step);
-  }
-  return steps;
-}
-
 std::string StepPage() {
   std::string page =
       "Steps for --pre and --post: name(argument=value, ...) | name(...); without a tensor's name (name(...)@TENSOR) a "

@@ -33,9 +33,6 @@ struct Processing {
 // Errors: kInvalidArgument for words that make no sense or contradict one another.
 Result<Processing> ChooseSteps(const Model& model, const StepWords& words);
 
-// The post-processing steps of output `port`.
-std::vector<Step> StepsOfOutput(const Processing& processing, const Model& model, int port);
-
 // The page that `fovea run --steps` prints.
 std::string StepPage();
 

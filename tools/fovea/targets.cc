@@ -11,8 +11,16 @@ Status FileTarget::Begin(const PlaneOffset& offset) {
   return OkStatus();
 }
 
+void FileTarget::KeepPlane(int64_t rows, int64_t cols) {
+  plane_.assign(static_cast<size_t>(rows * cols), 0.0f);
+  plane_cols_ = cols;
+}
+
 Status FileTarget::WriteRegion(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols,
                                const float* values) {
+  if (!plane_.empty() && z == 0 && c == 0) {
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(values + r * cols, cols, plane_.data() + (y + r) * plane_cols_ + x);
+  }
   formats::Region region;
   region.t = offset_.t;
   region.z = offset_.z + z;
@@ -129,18 +137,6 @@ Status StepTarget::Finish() {
   writer_->SetDisplay(std::vector<formats::DisplayRange>(ranges, formats::LabelRange(most_objects_)),
                       writer_->info().luts);
   return writer_->Finish();
-}
-
-TeeTarget::TeeTarget(OutputTarget* next, int64_t rows, int64_t cols)
-    : next_(next), cols_(cols), plane_(static_cast<size_t>(rows * cols)) {}
-
-Status TeeTarget::Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) {
-  if (keep_ && z == 0 && c == 0) {
-    for (int64_t r = 0; r < rows; ++r) {
-      std::copy(values + r * cols, values + (r + 1) * cols, plane_.data() + (y + r) * cols_ + x);
-    }
-  }
-  return next_->Write(z, c, y, x, rows, cols, values);
 }
 
 }  // namespace fovea::cli

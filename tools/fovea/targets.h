@@ -28,11 +28,21 @@ class FileTarget : public OutputTarget {
   Result<std::vector<uint8_t>> Checkpoint() { return writer_->Checkpoint(); }
   void KeepUnfinished(bool keep) { writer_->KeepUnfinished(keep); }
 
+  // Also keeps what is written to the first plane and channel of the sample, rows x cols, until DropPlane: for
+  // pictures.
+  void KeepPlane(int64_t rows, int64_t cols);
+  const std::vector<float>& plane() const { return plane_; }
+  void DropPlane() { plane_ = {}; }
+
  protected:
   Status WriteRegion(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values);
 
   std::unique_ptr<formats::ImageWriter> writer_;
   PlaneOffset offset_;
+
+ private:
+  std::vector<float> plane_;  // kept; empty: none
+  int64_t plane_cols_ = 0;
 };
 
 class ValueTarget : public FileTarget {
@@ -56,6 +66,7 @@ class StepTarget : public FileTarget {
   Status Finish() override;
 
   bool overflowed() const { return overflowed_; }
+  const StepChain& chain() const { return chain_; }
   bool has_labels() const { return chain_.kind() == PixelKind::kLabels || chain_.kind() == PixelKind::kVolumeLabels; }
   int64_t objects() const { return objects_; }  // in all planes (volumes) so far
   void AddObjects(int64_t count) { objects_ += count; }
@@ -84,22 +95,6 @@ class StepTarget : public FileTarget {
   bool overflowed_ = false;
   std::vector<bool> seen_;    // labels of the piece
   int64_t most_objects_ = 0;  // in one piece
-};
-
-// Keeps the first plane of the first channel of one sample, and passes everything on: for the overlay picture.
-class TeeTarget : public OutputTarget {
- public:
-  TeeTarget(OutputTarget* next, int64_t rows, int64_t cols);
-  Status Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols, const float* values) override;
-  const std::vector<float>& plane() const { return plane_; }
-  void Stop() { keep_ = false; }
-  bool stopped() const { return !keep_; }
-
- private:
-  OutputTarget* next_;
-  int64_t cols_;
-  bool keep_ = true;
-  std::vector<float> plane_;
 };
 
 }  // namespace fovea::cli
