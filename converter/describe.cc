@@ -26,6 +26,12 @@ void FitBatch(size_t rank, DescribedTensor* tensor) {
   }
 }
 
+// Whether the description's axes are as many as the tensor's.
+bool SaysAxesOf(DescribedTensor tensor, const ir::Port& port) {
+  FitBatch(port.source_axes.size(), &tensor);
+  return tensor.axes.size() == port.source_axes.size();
+}
+
 Status ApplyTensor(DescribedTensor tensor, bool is_input, ir::Graph* graph, ir::Port* port) {
   if (tensor.axes.empty()) return OkStatus();
   FitBatch(port->source_axes.size(), &tensor);
@@ -69,6 +75,58 @@ Status ApplySide(const std::vector<DescribedTensor>& described, bool is_input, i
     FOVEA_RETURN_IF_ERROR(ApplyTensor(described[static_cast<size_t>(match[i])], is_input, graph, &(*ports)[i]));
   }
   return OkStatus();
+}
+
+// Arguments that name an input, by the network's name for it.
+void RenameReferences(const std::vector<DescribedTensor>& inputs, const std::vector<ir::Port>& ports,
+                      std::vector<Step>* steps) {
+  const std::vector<int> match = MatchPorts(ports, inputs);
+  for (Step& step : *steps) {
+    for (StepArgument& argument : step.arguments) {
+      auto* const name = std::get_if<std::string>(&argument.value);
+      if (argument.key != "reference_tensor" || name == nullptr) continue;
+      for (size_t i = 0; i < ports.size(); ++i) {
+        if (match[i] < 0 || inputs[static_cast<size_t>(match[i])].name != *name) continue;
+        *name = ports[i].name;
+        break;
+      }
+    }
+  }
+}
+
+// An output whose axes nobody says follows the described input of its rank: a network that keeps the rank keeps the
+// order, and a guess could exchange x and y.
+void FollowInput(const std::vector<DescribedTensor>& inputs, ir::Graph* graph, ir::Port* output) {
+  const std::vector<int> match = MatchPorts(graph->inputs, inputs);
+  for (size_t i = 0; i < graph->inputs.size(); ++i) {
+    const ir::Port& input = graph->inputs[i];
+    if (match[i] < 0 || inputs[static_cast<size_t>(match[i])].axes.empty() ||
+        input.source_axes.size() != output->source_axes.size()) {
+      continue;
+    }
+    if (output->axes == input.axes) return;
+    output->axes = input.axes;
+    if (input.axes.find('y') < input.axes.find('x')) return;  // what everybody would take them for
+    graph->warnings.push_back("output '" + output->name + "': its axes are not described; taken as those of input '" +
+                              input.name + "' (" + input.axes + "); --axes '" + output->name + "=...' says others");
+    return;
+  }
+}
+
+// Descriptions whose x and y change places between input and output are rarely meant so.
+void TellExchange(const std::vector<ir::Port>& inputs, const ir::Port& output, std::vector<std::string>* warnings) {
+  const auto x_first = [](const std::string& axes) { return axes.find('x') < axes.find('y'); };
+  const auto has_both = [](const std::string& axes) {
+    return axes.find('x') != std::string::npos && axes.find('y') != std::string::npos;
+  };
+  for (const ir::Port& input : inputs) {
+    if (!has_both(input.axes) || !has_both(output.axes) || x_first(input.axes) == x_first(output.axes)) continue;
+    warnings->push_back("the description exchanges x and y between input '" + input.name + "' (" + input.axes +
+                        ") and output '" + output.name + "' (" + output.axes +
+                        "), so that results are mirrored about the diagonal; if that is a slip, say --axes '" +
+                        output.name + "=" + input.axes + "'");
+    return;
+  }
 }
 
 // Steps with the network's names; those of a tensor that the network does not have are left out and told.
@@ -120,8 +178,18 @@ std::vector<int> MatchPorts(const std::vector<ir::Port>& ports, const std::vecto
 Status ApplyDescription(const Description& description, ir::Graph* graph) {
   FOVEA_RETURN_IF_ERROR(ApplySide(description.inputs, true, graph, &graph->inputs));
   FOVEA_RETURN_IF_ERROR(ApplySide(description.outputs, false, graph, &graph->outputs));
+  const std::vector<int> match = MatchPorts(graph->outputs, description.outputs);
+  for (size_t i = 0; i < graph->outputs.size(); ++i) {
+    ir::Port& output = graph->outputs[i];
+    if (match[i] < 0 || !SaysAxesOf(description.outputs[static_cast<size_t>(match[i])], output)) {
+      FollowInput(description.inputs, graph, &output);
+    }
+    TellExchange(graph->inputs, output, &graph->warnings);
+  }
   graph->preprocessing = Renamed(description.preprocessing, description.inputs, graph->inputs, &graph->warnings);
   graph->postprocessing = Renamed(description.postprocessing, description.outputs, graph->outputs, &graph->warnings);
+  RenameReferences(description.inputs, graph->inputs, &graph->preprocessing);
+  RenameReferences(description.inputs, graph->inputs, &graph->postprocessing);
   return OkStatus();
 }
 
