@@ -34,7 +34,7 @@ TEST_F(FoveaTest, HelpAndUsage) {
   ExpectError(Run({"rum"}), 2, {"'rum'", "did you mean run"});
   ExpectError(Run({"run", Model(), "a.tif", "--treads", "2"}), 2, {"--treads", "did you mean --threads"});
   ExpectError(Run({"run", Model()}), 2, {"Usage"});
-  ExpectError(Run({"run", Model(), kSample + "/nuclei.tif"}), 2, {"-o OUT"});
+  ExpectError(Run({"run", Model(), "a.tif", "b.tif"}), 2, {"several inputs", "-o FOLDER"});
   ExpectError(Run({"bench", Model(), "--threads", "0"}), 2, {"--threads", "1 to 256"});
 }
 

@@ -12,6 +12,7 @@ namespace fovea::testing {
 namespace {
 
 using formats::ImageInfo;
+namespace fs = std::filesystem;
 using nlohmann::json;
 
 TEST_F(StepsTest, OfTheModelUnlessTheCommandLineSaysOthers) {
@@ -245,6 +246,50 @@ TEST_F(StepsTest, ThePictureOutlinesWhatTheResultHolds) {
   EXPECT_TRUE(is_grey(pixel(Read(scratch_ / "o.png"), 4, 6)));
   ExpectError(Run({"run", net, in, "-o", scratch_ / "x.tif", "--post", "crop(x=1)", "--overlay", scratch_ / "x.png"}),
               2, {"--overlay", "own size"});
+}
+
+// Names that fovea chooses say model and output; names and folders that the user gives are kept.
+TEST_F(StepsTest, ResultsAreNamed) {
+  test::NetBuilder net(1);
+  const int x = net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1});
+  net.Output(net.Unary(x, {kernels::UnaryFn::kIdentity}));
+  net.Output(net.Unary(x, {kernels::UnaryFn::kNeg}));
+  net.graph().outputs[0].name = "prob/a";
+  net.graph().outputs[1].name = "dist:0";
+  ASSERT_TRUE(net.Write(scratch_ / "two.fov").ok());
+  const std::string one = Network("one.fov", "byxc", 1), two = scratch_ / "two.fov";
+  fs::create_directory(scratch_ / "images");
+  const std::string in = WriteRow("images/cells.ome.tif", {1, 2, 3});
+  const auto made = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "run");
+    words.push_back("--json");
+    const ProcessResult r = Run(words);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    std::vector<std::string> names;
+    if (r.exit_code != 0) return names;
+    const json report = json::parse(r.out);
+    for (const auto& path : report["outputs"]) {
+      EXPECT_TRUE(fs::exists(path.get<std::string>())) << path;
+      names.push_back(fs::path(path.get<std::string>()).lexically_relative(scratch_.path()).string());
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(made({one, in}), Names{"images/cells_one.ome.tif"});
+  EXPECT_EQ(made({two, in}), (Names{"images/cells_two_prob_a.ome.tif", "images/cells_two_dist_0.ome.tif"}));
+  fs::remove(scratch_ / "images/cells_one.ome.tif");
+  fs::remove(scratch_ / "images/cells_two_prob_a.ome.tif");
+  fs::remove(scratch_ / "images/cells_two_dist_0.ome.tif");
+  EXPECT_EQ(made({one, scratch_ / "images"}), Names{"images_one/cells.ome.tif"});
+  EXPECT_EQ(made({two, scratch_ / "images/"}),
+            (Names{"images_two/cells_prob_a.ome.tif", "images_two/cells_dist_0.ome.tif"}));
+  EXPECT_EQ(made({one, scratch_ / "images", "-o", scratch_ / "out"}), Names{"out/cells.ome.tif"});
+  EXPECT_EQ(made({two, in, "-o", scratch_ / "out/"}), (Names{"out/cells_prob_a.ome.tif", "out/cells_dist_0.ome.tif"}));
+  EXPECT_EQ(made({one, in, "-o", scratch_ / "mine.tif"}), Names{"mine.tif"});
+  EXPECT_EQ(made({two, in, "-o", scratch_ / "mine.tif"}), (Names{"mine.tif", "mine_dist_0.tif"}));
+  EXPECT_EQ(made({two, in, "-o", scratch_ / "my_prob_a.tif", "--record"}), (Names{"my_prob_a.tif", "my_dist_0.tif"}));
+  EXPECT_EQ(Read(scratch_ / "my_dist_0.tif"), (Values{-1, -2, -3}));
+  EXPECT_EQ(made({"--again", scratch_ / "my_prob_a.tif"}), (Names{"my_prob_a.tif", "my_dist_0.tif"}));
 }
 
 TEST_F(StepsTest, PixelsThatMoveTakeTheirCalibrationAlong) {

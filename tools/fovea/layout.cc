@@ -95,6 +95,14 @@ Result<int> FindImageInput(const Model& model) {
 
 }  // namespace
 
+std::vector<int> ImageOutputs(const Model& model) {
+  std::vector<int> ports;
+  for (size_t i = 0; i < model.outputs().size(); ++i) {
+    if (IsImage(model.outputs()[i])) ports.push_back(static_cast<int>(i));
+  }
+  return ports;
+}
+
 Result<bool> TakesVolumes(const Model& model) {
   FOVEA_ASSIGN_OR_RETURN(const int input, FindImageInput(model));
   return AxisOf(model.inputs()[static_cast<size_t>(input)].axes, 'z') >= 0;

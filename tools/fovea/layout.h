@@ -44,6 +44,9 @@ struct Layout {
   int64_t samples(const formats::ImageInfo& info) const;
 };
 
+// The outputs that are images, in their order.
+std::vector<int> ImageOutputs(const Model& model);
+
 // Whether the network's image has a z axis. Fails when it has no image, or several.
 Result<bool> TakesVolumes(const Model& model);
 Status CheckChannel(const formats::ImageInfo& info, int64_t channel);

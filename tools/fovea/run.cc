@@ -1,6 +1,7 @@
 // fovea run: networks on images.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "formats/image/output_file.h"
 #include "tools/cli/program.h"
@@ -90,7 +91,7 @@ nlohmann::json DecidingWords(const Args& args) {
 
 // again: of the run that `words` repeat, or null.
 int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
-  Args args("fovea run", "MODEL INPUT... -o OUT",
+  Args args("fovea run", "MODEL INPUT... [-o OUT]",
             "Runs a network on images. INPUT: files, folders or patterns; OUT: a file for one input, a folder for "
             "several. Axes are matched by "
             "name; planes, time points and (for one-channel networks) channels are processed one after another; sizes "
@@ -104,7 +105,10 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   StepWords steps;
   RunOptions options;
   ExecutionOptions execution;
-  args.Text("--output, -o", &out, "OUT", "file (.tif, .ome.tif, .png, .npy) or folder");
+  args.Text("--output, -o", &out, "OUT",
+            "file (.tif, .ome.tif, .png, .npy) or folder; without it beside the input, with the model's name: "
+            "cells_MODEL.tif, or FOLDER_MODEL/ with the names of the files; several outputs are several files, which "
+            "say theirs: cells_MODEL_OUTPUT.tif");
   args.Bytes("--memory, -m", &options.memory_bytes, "BYTES",
              "most that the process may use: 256MB, 1.5GB (default: no limit)");
   execution.Declare(&args);
@@ -156,7 +160,6 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   const Status parsed = args.Parse(words, &help);
   if (!parsed.ok()) return Fail("fovea run", parsed);
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
-  if (out.empty()) return Fail("fovea run", InvalidArgument("say where the result goes: -o OUT"));
   if (record && no_record) return Fail("fovea run", InvalidArgument("--record and --no-record exclude one another"));
   CatchInterrupts();
   EndSoonAfterInterrupt(kPromptMs, [] {
@@ -200,8 +203,12 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     if (!dataset.ok()) return Fail("fovea run", dataset.status());
     options.processing.dataset = *std::move(dataset);
   }
-  const auto paths = MatchPaths({free.begin() + 1, free.end()}, out);
+  const std::vector<int> images = ImageOutputs(*model);
+  ResultNaming naming{std::filesystem::path(free[0]).stem().string(), ""};
+  if (images.size() > 1) naming.output = model->outputs()[static_cast<size_t>(images[0])].name;
+  const auto paths = MatchPaths({free.begin() + 1, free.end()}, out, naming);
   if (!paths.ok()) return Fail("fovea run", paths.status());
+  options.says_output = paths->says_output;
   if (!options.overlay.empty() && paths->inputs.size() > 1) {
     return Fail("fovea run", InvalidArgument("--overlay names one picture, but there are several inputs"));
   }

@@ -26,7 +26,8 @@ struct RunOptions {
   SessionOptions session;
   uint64_t memory_bytes = 0;  // of the whole process; 0: no limit
   int64_t channel = -1;
-  size_t files = 1;  // of the run
+  size_t files = 1;          // of the run
+  bool says_output = false;  // see RunPaths
   Processing processing;
   double threshold = 0.5;  // of the overlay's outlines
   PixelSizeChoice pixel_size;

@@ -4,22 +4,10 @@
 #include <filesystem>
 
 #include "formats/image/overlay.h"
+#include "tools/fovea/run_paths.h"
 
 namespace fovea::cli {
 namespace {
-
-// "out.tif" and "prob" -> "out_prob.tif"; ".ome.tif" counts as one extension.
-std::string SiblingPath(const std::string& path, const std::string& name) {
-  const size_t slash = path.find_last_of('/');
-  size_t dot = path.rfind('.');
-  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = path.size();
-  if (dot >= 4 && path.compare(dot - 4, 4, ".ome") == 0) dot -= 4;
-  std::string safe = name;
-  for (char& c : safe) {
-    if (c == '/' || c == ':' || c == '\\') c = '_';
-  }
-  return path.substr(0, dot) + "_" + safe + path.substr(dot);
-}
 
 // In ImageJ's text, and for all TIFF files where programs name themselves.
 void TellApproximate(formats::ImageInfo* info) {
@@ -70,10 +58,11 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
   if (journal != nullptr && journal->states.size() != layout_.outputs.size()) {
     return CorruptFile(JournalPath(output) + ": is of a run with other outputs; run without --resume to begin anew");
   }
+  const std::string base = WithoutSuffix(output, model_.outputs()[static_cast<size_t>(layout_.outputs[0].port)].name);
   for (size_t i = 0; i < layout_.outputs.size(); ++i) {
     const OutputLayout& out = layout_.outputs[i];
-    const std::string path =
-        i == 0 ? output : SiblingPath(output, model_.outputs()[static_cast<size_t>(out.port)].name);
+    const std::string& name = model_.outputs()[static_cast<size_t>(out.port)].name;
+    const std::string path = i == 0 ? output : SiblingPath(options_.says_output ? base : output, name);
     std::error_code error;
     if (std::filesystem::equivalent(path, input, error)) {
       return InvalidArgument(path + ": is the input itself; choose another name");

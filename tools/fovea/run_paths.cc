@@ -59,22 +59,58 @@ std::string OutputName(const std::string& input) {
 
 }  // namespace
 
-Result<RunPaths> MatchPaths(const std::vector<std::string>& words, const std::string& out) {
+std::string SiblingPath(const std::string& path, const std::string& name) {
+  const size_t slash = path.find_last_of('/');
+  size_t dot = path.rfind('.');
+  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = path.size();
+  if (dot >= 4 && path.compare(dot - 4, 4, ".ome") == 0) dot -= 4;
+  std::string safe = name;
+  for (char& c : safe) {
+    if (c == '/' || c == ':' || c == '\\') c = '_';
+  }
+  return path.substr(0, dot) + "_" + safe + path.substr(dot);
+}
+
+std::string WithoutSuffix(const std::string& path, const std::string& name) {
+  const std::string suffix = SiblingPath("", name);
+  const size_t at = path.rfind(suffix);
+  if (at == std::string::npos) return path;
+  const std::string without = path.substr(0, at) + path.substr(at + suffix.size());
+  return SiblingPath(without, name) == path ? without : path;
+}
+
+Result<RunPaths> MatchPaths(const std::vector<std::string>& words, const std::string& given,
+                            const ResultNaming& naming) {
   RunPaths paths;
   FOVEA_ASSIGN_OR_RETURN(paths.inputs, ExpandInputs(words));
   std::error_code error;
-  const bool folder = paths.inputs.size() > 1 || words.size() > 1 || fs::is_directory(words[0], error) ||
-                      fs::is_directory(out, error) || out.back() == '/';
-  paths.folder = folder;
-  if (!folder) {
-    paths.outputs = {out};
+  const bool of_folder = fs::is_directory(words[0], error);
+  if (given.empty() && words.size() > 1) {
+    return InvalidArgument("say where the results of several inputs go: -o FOLDER");
+  }
+  std::string out = given;
+  if (given.empty()) {
+    const fs::path input = fs::path(words[0]).lexically_normal();
+    const fs::path named = input.has_filename() ? input : input.parent_path();  // "images/"
+    out = of_folder ? named.string() + "_" + naming.model
+                    : SiblingPath((named.parent_path() / OutputName(paths.inputs[0])).string(), naming.model);
+  }
+  paths.folder =
+      paths.inputs.size() > 1 || words.size() > 1 || of_folder || fs::is_directory(out, error) || out.back() == '/';
+  paths.says_output =
+      !naming.output.empty() && (paths.folder || given.empty() || WithoutSuffix(given, naming.output) != given);
+  const auto named = [&](const std::string& path) {
+    return paths.says_output && WithoutSuffix(path, naming.output) == path ? SiblingPath(path, naming.output) : path;
+  };
+  if (!paths.folder) {
+    paths.outputs = {named(out)};
     return paths;
   }
   fs::create_directories(out, error);
   if (!fs::is_directory(out))
     return IoError(out + ": can't make this folder" + (error ? ": " + error.message() : std::string()));
   for (const std::string& input : paths.inputs) {
-    const std::string path = (fs::path(out) / OutputName(input)).string();
+    const std::string path = named((fs::path(out) / OutputName(input)).string());
     if (std::find(paths.outputs.begin(), paths.outputs.end(), path) != paths.outputs.end()) {
       return InvalidArgument("two inputs would be written to " + path + "; run them into folders of their own");
     }
