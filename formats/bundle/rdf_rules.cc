@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "formats/bundle/licences.h"
 #include "formats/bundle/writers.h"
 
 namespace fovea::formats {
@@ -266,7 +267,11 @@ void MetadataComplaints(const BundleDescription& d, Complaints* out) {
       out->push_back("cite: '" + cite.url + "' is neither a doi nor a web address");
     }
   }
-  if (d.licence.empty() || !OnlyOf(d.licence, "-.+")) {
+  const LicenceCheck licence = CheckLicence(d.licence);
+  if (licence.kind == LicenceCheck::Kind::kMisspelt) {
+    out->push_back("license '" + d.licence + "' is not an SPDX identifier; say " + licence.better +
+                   " if that is what is meant");
+  } else if (d.licence.empty() || !OnlyOf(d.licence, "-.+")) {
     out->push_back("license '" + d.licence + "': an SPDX identifier such as MIT or CC-BY-4.0 is needed");
   }
   if (!d.repository.empty() && !IsUrl(d.repository)) {
@@ -275,6 +280,18 @@ void MetadataComplaints(const BundleDescription& d, Complaints* out) {
 }
 
 }  // namespace
+
+std::vector<std::string> RdfDoubts(const BundleDescription& d) {
+  const LicenceCheck licence = CheckLicence(d.licence);
+  if (licence.kind == LicenceCheck::Kind::kDeprecated) {
+    return {"license '" + d.licence + "' is a deprecated SPDX identifier; " + licence.better + " is the present one"};
+  }
+  if (licence.kind == LicenceCheck::Kind::kUnknown) {
+    return {"license '" + d.licence +
+            "' is none of the SPDX identifiers that fovea knows; bioimage.io takes those of spdx.org/licenses only"};
+  }
+  return {};
+}
 
 std::vector<std::string> RdfComplaints(const BundleDescription& d) {
   Complaints out;

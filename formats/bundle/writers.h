@@ -15,6 +15,8 @@ namespace fovea::formats {
 
 // Fields that WriteRdf uses: all but those of DeepImageJ's measurements, which go to config.deepimagej.
 std::vector<std::string> RdfComplaints(const BundleDescription& description);
+// What may be right, but is seldom so: for a warning.
+std::vector<std::string> RdfDoubts(const BundleDescription& description);
 std::string WriteRdf(const BundleDescription& description);
 
 // One input and one output, two dimensions, a SavedModel: what DeepImageJ 1 can run.

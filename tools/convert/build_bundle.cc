@@ -171,6 +171,7 @@ Status WritePackage(const std::string& folder, const Model& model, const std::ve
     d->test_atol = std::min(d->test_atol.value_or(1e-3), std::max(0.0, 0.009 * static_cast<double>(*high)));
   }
   FOVEA_RETURN_IF_ERROR(Complain(RdfComplaints(*d)));
+  for (const std::string& doubt : formats::RdfDoubts(*d)) std::fprintf(stderr, "warning: %s\n", doubt.c_str());
   FOVEA_RETURN_IF_ERROR(WriteFile(fs::path(folder) / "README.md", Documentation(*d)));
   return WriteFile(fs::path(folder) / "rdf.yaml", WriteRdf(*d));
 }

@@ -100,6 +100,22 @@ TEST(RdfWriter, IsReadBackAsItWas) {
   EXPECT_EQ(read->test_atol, 1e-4);
 }
 
+TEST(RdfWriter, DoubtsLicencesThatAreNotOnTheListOrReplaced) {
+  BundleDescription d = Good();
+  for (const char* known : {"MIT", "BSD-2-Clause", "CC0-1.0", "GPL-3.0-or-later", "EUPL-1.2", "CC-BY-NC-SA-4.0"}) {
+    d.licence = known;
+    EXPECT_TRUE(RdfDoubts(d).empty()) << known;
+    EXPECT_TRUE(RdfComplaints(d).empty()) << known;
+  }
+  d.licence = "GPL-3.0";
+  ASSERT_EQ(RdfDoubts(d).size(), 1u);
+  EXPECT_NE(RdfDoubts(d)[0].find("deprecated SPDX identifier; GPL-3.0-only"), std::string::npos);
+  d.licence = "Institute-1.0";
+  ASSERT_EQ(RdfDoubts(d).size(), 1u);
+  EXPECT_NE(RdfDoubts(d)[0].find("spdx.org"), std::string::npos);
+  EXPECT_TRUE(RdfComplaints(d).empty());
+}
+
 TEST(RdfWriter, ComplainsOfWhatTheSchemaRefuses) {
   const std::pair<void (*)(BundleDescription*), const char*> cases[] = {
       {[](BundleDescription* d) { d->name = "abc"; }, "5 to 128"},
@@ -114,7 +130,11 @@ TEST(RdfWriter, ComplainsOfWhatTheSchemaRefuses) {
       {[](BundleDescription* d) { d->citations[1].url = "see the paper"; }, "web address"},
       {[](BundleDescription* d) { d->authors[0].orcid = "0000-0001-2345-6788"; }, "no ORCID"},
       {[](BundleDescription* d) { d->repository = "github"; }, "git_repo"},
-      {[](BundleDescription* d) { d->licence = "CC BY 4.0"; }, "SPDX"},
+      {[](BundleDescription* d) { d->licence = "CC BY 4.0"; }, "SPDX identifier; say CC-BY-4.0"},
+      {[](BundleDescription* d) { d->licence = "Apache License 2.0"; }, "say Apache-2.0"},
+      {[](BundleDescription* d) { d->licence = "bsd-3-clause"; }, "say BSD-3-Clause"},
+      {[](BundleDescription* d) { d->licence = "ask the author"; }, "SPDX"},
+      {[](BundleDescription* d) { d->licence = ""; }, "SPDX"},
       {[](BundleDescription* d) { d->outputs[0].name = "Out.1"; }, "lower-case"},
       {[](BundleDescription* d) { d->outputs[0].name = "in"; }, "two tensors"},
       {[](BundleDescription* d) { d->outputs[0].description = std::string(129, 'x'); }, "128"},
