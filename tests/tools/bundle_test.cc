@@ -308,6 +308,53 @@ TEST_F(BundleProgramTest, APackageIsBuiltFromAnExampleAndRunsAgain) {
   EXPECT_FALSE(fs::exists(scratch_ / "new"));
 }
 
+// The third kind: a .fov with all that a package has, the example as its self-test.
+TEST_F(BundleProgramTest, AModelFileIsBuiltFromAnExample) {
+  const std::vector<std::string> words = {kConvert,    kSample + "/nuclei.onnx",
+                                          "--bundle",  scratch_ / "built.fov",
+                                          "--example", kSample + "/nuclei.tif",
+                                          "--name",    "Nuclei of our sample",
+                                          "--author",  "A. B; Here",
+                                          "--licence", "MIT",
+                                          "--pre",     "zero_mean_unit_variance(axes=[channel, y, x])",
+                                          "--post",    "binarize(threshold=0.5)",
+                                          "--quiet"};
+  const ProcessResult r = RunProcess(words);
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const Json info = Json::parse(Run({"info", scratch_ / "built.fov", "--json"}).out);
+  EXPECT_EQ(info["name"], "Nuclei of our sample");
+  EXPECT_EQ(info["licence"], "MIT");
+  EXPECT_EQ(info["self_tests"], 1);
+  EXPECT_EQ(info["preprocessing"], "zero_mean_unit_variance(axes=[channel, y, x])");
+  const std::string page = Run({"info", scratch_ / "built.fov"}).out;
+  for (const char* part : {"A. B (Here)", "authors' peak memory", "Mb", "authors' run time", " s\n"}) {
+    EXPECT_NE(page.find(part), std::string::npos) << part << " not in\n" << page;
+  }
+  const Json test = Json::parse(Run({"test", scratch_ / "built.fov", "--json"}).out);
+  EXPECT_EQ(test["passed"], true);
+  EXPECT_EQ(test["outputs"][0]["max_error"], 0);
+  // The self-test's steps are those of a run.
+  const ProcessResult run = Run({"run", scratch_ / "built.fov", kSample + "/nuclei.tif", "-o", scratch_ / "o.npy"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  // Never over another file, never with a name of its own besides.
+  ExpectError(RunProcess(words), 2, {"built.fov", "exists already"});
+  std::vector<std::string> both = words;
+  both[3] = scratch_ / "new.fov";
+  both.insert(both.end(), {"-o", scratch_ / "other.fov"});
+  ExpectError(RunProcess(both), 2, {"leave -o out"});
+  EXPECT_FALSE(fs::exists(scratch_ / "new.fov"));
+}
+
+// What the user says of a bundle that came in stands in the file.
+TEST_F(BundleProgramTest, OptionsChangeWhatABundleSays) {
+  const std::string folder = MakeBundle(Description(kSteps));
+  ASSERT_EQ(Convert(folder, {"--name", "Mine now", "--licence", "BSD-2-Clause", "-q"}).exit_code, 0);
+  const Json info = Json::parse(Run({"info", scratch_ / "m.fov", "--json"}).out);
+  EXPECT_EQ(info["name"], "Mine now");
+  EXPECT_EQ(info["licence"], "BSD-2-Clause");
+  EXPECT_EQ(info["authors"], "A. Author (Here)");
+}
+
 // The program on a terminal of its own, where `answers` are typed; what it says and its exit code.
 std::pair<std::string, int> OnATerminal(const std::vector<std::string>& words, const std::string& answers) {
   int terminal = -1;

@@ -134,6 +134,13 @@ Status WriteImage(const std::string& path, const Tensor& tensor, const TensorSpe
   return writer->Finish();
 }
 
+std::string SizeText(const Tensor& tensor, const TensorSpec& spec) {
+  const std::string letters = SourceLetters(spec);
+  const size_t x = letters.find('x'), y = letters.find('y');
+  if (x == std::string::npos || y == std::string::npos) return "";
+  return std::to_string(tensor.dims[x]) + "x" + std::to_string(tensor.dims[y]);
+}
+
 Status WriteDeepImageJ(const std::string& folder, const Model& model, const std::vector<Tensor>& inputs,
                        const std::vector<Tensor>& outputs, BundleDescription* d) {
   for (size_t i = 0; i < d->inputs.size(); ++i) d->inputs[i].name = model.inputs()[i].name;
@@ -146,11 +153,8 @@ Status WriteDeepImageJ(const std::string& folder, const Model& model, const std:
     if (error) return NotFound(macro.source + ": can't be read: " + error.message());
     (name.rfind("post", 0) == 0 ? d->postprocessing_files : d->preprocessing_files).push_back(name);
   }
-  const auto size = [](const Tensor& tensor, const std::string& letters) {
-    return std::to_string(tensor.dims[letters.find('x')]) + "x" + std::to_string(tensor.dims[letters.find('y')]);
-  };
-  d->test_input_size = size(inputs[0], SourceLetters(model.inputs()[0]));
-  d->test_output_size = size(outputs[0], SourceLetters(model.outputs()[0]));
+  d->test_input_size = SizeText(inputs[0], model.inputs()[0]);
+  d->test_output_size = SizeText(outputs[0], model.outputs()[0]);
   FOVEA_RETURN_IF_ERROR(WriteImage(folder + "/exampleImage.tif", inputs[0], model.inputs()[0]));
   FOVEA_RETURN_IF_ERROR(WriteImage(folder + "/resultImage.tif", outputs[0], model.outputs()[0]));
   return WriteFile(fs::path(folder) / "config.xml", WriteConfigXml(*d));
@@ -184,32 +188,61 @@ Status Publish(const TemporaryFolder& folder, const std::string& out) {
   return error ? IoError(out + ": can't be written: " + error.message()) : OkStatus();
 }
 
-}  // namespace
-
-Status BuildBundle(const BundleLine& line, const std::string& source, const std::string& source_format,
-                   const Model& model, BundleDescription d) {
+// The example as the network takes it, through the network; what it took goes to the description.
+struct Example {
+  std::vector<Tensor> inputs, outputs;
+};
+Result<Example> MeasureExample(const BundleLine& line, const Model& model, BundleDescription* d) {
   std::error_code error;
   if (line.example.empty()) return InvalidArgument("--bundle needs an example image: --example IMAGE (TIFF or .npy)");
   if (model.inputs().size() != 1) return Unsupported("--bundle is for networks with one input");
+  if (fs::exists(line.out, error)) return InvalidArgument(line.out + ": exists already; choose another name");
+  const TensorSpec& spec = model.inputs()[0];
+  FOVEA_ASSIGN_OR_RETURN(converter::NamedTensor read, ReadExample(line.example, SourceLetters(spec)));
+  Example example;
+  example.inputs = {Cropped({read.dims, std::move(read.data)}, spec)};
+  Result<Measured> run = RunExample(model, example.inputs);
+  FOVEA_RETURN_IF_ERROR(run.status().Prefixed(line.example));
+  example.outputs = std::move(run->outputs);
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.1f Mb", static_cast<double>(run->peak_bytes) / 1e6);
+  d->test_memory = text;
+  std::snprintf(text, sizeof(text), "%.2f s", run->seconds);
+  d->test_runtime = text;
+  if (d->date.empty()) d->date = Timestamp();
+  return example;
+}
+
+}  // namespace
+
+bool IsModelFile(const BundleLine& line) { return EndsWith(line.out, ".fov"); }
+
+Status AddExample(const BundleLine& line, const Model& model, converter::Options* options, BundleDescription* d) {
+  FOVEA_ASSIGN_OR_RETURN(Example example, MeasureExample(line, model, d));
+  d->test_input_size = SizeText(example.inputs[0], model.inputs()[0]);
+  const auto named = [](std::vector<Tensor>* tensors, std::span<const TensorSpec> specs) {
+    std::vector<converter::NamedTensor> out;
+    for (size_t i = 0; i < tensors->size(); ++i) {
+      Tensor& tensor = (*tensors)[i];
+      out.push_back({specs[i].name, DType::kFloat32, std::move(tensor.dims), std::move(tensor.values)});
+    }
+    return out;
+  };
+  options->test_inputs = named(&example.inputs, model.inputs());
+  options->test_outputs = named(&example.outputs, model.outputs());
+  options->test_with_steps = true;
+  return OkStatus();
+}
+
+Status BuildBundle(const BundleLine& line, const std::string& source, const std::string& source_format,
+                   const Model& model, BundleDescription d) {
   const bool deepimagej = line.format == "deepimagej1";
   if (!deepimagej && line.format != "bioimage.io") {
     return InvalidArgument("--bundle-format '" + line.format + "' is not known; choose bioimage.io or deepimagej1");
   }
   if (deepimagej && EndsWith(line.out, ".zip")) return InvalidArgument("a DeepImageJ 1 bundle is a folder, not a .zip");
-  if (fs::exists(line.out, error)) return InvalidArgument(line.out + ": exists already; choose another name");
-
-  const TensorSpec& spec = model.inputs()[0];
-  FOVEA_ASSIGN_OR_RETURN(converter::NamedTensor read, ReadExample(line.example, SourceLetters(spec)));
-  const std::vector<Tensor> inputs = {Cropped({read.dims, std::move(read.data)}, spec)};
-  const Result<Measured> run = RunExample(model, inputs);
-  FOVEA_RETURN_IF_ERROR(run.status().Prefixed(line.example));
-  DescribeTensors(model, inputs, run->outputs, &d);
-  char text[64];
-  std::snprintf(text, sizeof(text), "%.1f Mb", static_cast<double>(run->peak_bytes) / 1e6);
-  d.test_memory = text;
-  std::snprintf(text, sizeof(text), "%.2f s", run->seconds);
-  d.test_runtime = text;
-  if (d.date.empty()) d.date = Timestamp();
+  FOVEA_ASSIGN_OR_RETURN(const Example example, MeasureExample(line, model, &d));
+  DescribeTensors(model, example.inputs, example.outputs, &d);
 
   const fs::path parent = fs::path(line.out).parent_path();
   FOVEA_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create(parent.empty() ? "." : parent.string()));
@@ -221,8 +254,8 @@ Status BuildBundle(const BundleLine& line, const std::string& source, const std:
     if (same && tensorflow && weights.tensorflow_version.empty()) weights.tensorflow_version = said.tensorflow_version;
   }
   d.weights = {std::move(weights)};
-  FOVEA_RETURN_IF_ERROR(deepimagej ? WriteDeepImageJ(folder.path(), model, inputs, run->outputs, &d)
-                                   : WritePackage(folder.path(), model, inputs, run->outputs, &d));
+  FOVEA_RETURN_IF_ERROR(deepimagej ? WriteDeepImageJ(folder.path(), model, example.inputs, example.outputs, &d)
+                                   : WritePackage(folder.path(), model, example.inputs, example.outputs, &d));
   FOVEA_RETURN_IF_ERROR(Publish(folder, line.out));
   std::fprintf(stderr, "%s: written; the example took %s and %s\n", line.out.c_str(), d.test_runtime.c_str(),
                d.test_memory.c_str());

@@ -2,13 +2,15 @@
 //
 // The example is run, its peak memory and time are measured, and the package gets the weights as they came, the example
 // and the result as test tensors with their sha256, and a description: a bioimage.io 0.5 package (folder, or zip when
-// its name ends so), or the folder of a DeepImageJ 1 bundle. Nothing appears under its name before it is complete.
+// its name ends so), the folder of a DeepImageJ 1 bundle, or a .fov file. Nothing appears under its name before it is
+// complete.
 #ifndef FOVEA_TOOLS_CONVERT_BUILD_BUNDLE_H_
 #define FOVEA_TOOLS_CONVERT_BUILD_BUNDLE_H_
 
 #include <string>
 #include <vector>
 
+#include "converter/convert.h"
 #include "formats/bundle/description.h"
 #include "runtime/include/fovea/model.h"
 
@@ -26,6 +28,13 @@ struct BundleLine {
 // What the metadata file and the options say, over what `description` holds already (of a bundle that came in). With
 // --ask, what is missing is asked for on the terminal.
 Status FillDescription(const BundleLine& line, formats::BundleDescription* description);
+
+// Whether --bundle is to write a .fov file, by its name.
+bool IsModelFile(const BundleLine& line);
+
+// Runs the example: it becomes the self-test of the file that `options` emit, and what it took goes to the description.
+Status AddExample(const BundleLine& line, const Model& model, converter::Options* options,
+                  formats::BundleDescription* description);
 
 // source: what was converted (a file, folder or zip); model: the result, with the steps of the description.
 Status BuildBundle(const BundleLine& line, const std::string& source, const std::string& source_format,

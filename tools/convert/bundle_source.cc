@@ -189,7 +189,6 @@ Status AddDescription(const BundleSource& source, converter::Options* options, i
   description.preprocessing = said.preprocessing;
   description.postprocessing = said.postprocessing;
   FOVEA_RETURN_IF_ERROR(ApplyDescription(description, graph).Prefixed(source.bundle.path()));
-  AddMetadata(said, graph);
   AddWarnings(source, graph);
   if (!options->test_inputs.empty()) return OkStatus();
   return AddTests(source, description, options, graph);

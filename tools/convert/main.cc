@@ -120,7 +120,8 @@ int RunSelfTests(const Model& model) {
 struct Source {
   std::optional<BundleSource> bundle;
   formats::BundleDescription description;
-  std::string path;  // of the network
+  std::string path;    // of the network
+  std::string format;  // of the network, what a package's weights are made from
 };
 
 // The network in line->in[0], and what the description of a bundle says of it; options of the user win.
@@ -133,7 +134,7 @@ Result<ir::Graph> ReadSource(ConvertLine* line, Source* source, converter::Repor
     source->description = source->bundle->bundle.description();
   }
   FOVEA_ASSIGN_OR_RETURN(ir::Graph graph, converter::Convert(source->path, line->options, report));
-  const std::string network_format = report->source_format;
+  source->format = report->source_format;
   if (source->bundle) {
     FOVEA_RETURN_IF_ERROR(AddDescription(*source->bundle, &line->options, &graph));
     report->warnings.insert(report->warnings.end(), graph.warnings.begin(), graph.warnings.end());
@@ -144,9 +145,17 @@ Result<ir::Graph> ReadSource(ConvertLine* line, Source* source, converter::Repor
   FOVEA_RETURN_IF_ERROR(FillDescription(line->bundle, &source->description));
   graph.preprocessing = source->description.preprocessing;
   graph.postprocessing = source->description.postprocessing;
-  if (!source->bundle) AddMetadata(source->description, &graph);
-  source->description.format = network_format;  // what a package's weights are made from
   return graph;
+}
+
+// Gives the file that is made from a network and an example what running the example shows.
+Status AddExampleTo(ConvertLine* line, const ir::Graph& graph, formats::BundleDescription* description) {
+  if (!line->out.empty()) return InvalidArgument("--bundle with a .fov file writes the model; leave -o out");
+  FOVEA_ASSIGN_OR_RETURN(const Model model, ModelInMemory(graph, line->options, line->in[0]));
+  FOVEA_RETURN_IF_ERROR(AddExample(line->bundle, model, &line->options, description));
+  line->out = line->bundle.out;
+  line->bundle.out.clear();
+  return OkStatus();
 }
 
 int ConvertFile(ConvertLine line) {
@@ -158,13 +167,18 @@ int ConvertFile(ConvertLine line) {
     if (line.json) std::printf("%s\n", FailureToJson(graph.status(), report).c_str());
     return Fail(kProgram, graph.status());
   }
+  if (IsModelFile(line.bundle)) {
+    const Status added = AddExampleTo(&line, *graph, &source.description);
+    if (!added.ok()) return Fail(kProgram, added);
+  }
+  AddMetadata(source.description, &*graph);
   const auto model = line.out.empty() ? ModelInMemory(*graph, line.options, line.in[0]) : WriteModelFile(*graph, line);
   if (!model.ok()) return Fail(kProgram, model.status());
   *graph = {};
   report.seconds = Seconds() - start;
   if (!line.compare.empty()) return CompareWith(*model, line);
   if (!line.bundle.out.empty()) {
-    const Status built = BuildBundle(line.bundle, source.path, source.description.format, *model, source.description);
+    const Status built = BuildBundle(line.bundle, source.path, source.format, *model, source.description);
     if (!built.ok()) return Fail(kProgram, built);
   }
   std::sort(report.warnings.begin(), report.warnings.end());

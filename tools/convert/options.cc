@@ -183,8 +183,10 @@ void DeclareOptions(Args* args, ConvertLine* line) {
       "--ignore-sha256", &line->ignore_sha256,
       "bundles: go on with files that are not those whose sha256 the description names; for files that you trust");
   BundleLine* bundle = &line->bundle;
-  args->Text("--bundle", &bundle->out, "OUT",
-             "write a package that others can run: a folder, or a .zip when the name ends so; needs --example");
+  args->Text(
+      "--bundle", &bundle->out, "OUT",
+      "write what others can run, with the example as its self-test: a folder, a .zip or a .fov, as the name ends; "
+      "needs --example");
   args->Text("--bundle-format", &bundle->format, "FORMAT", "bioimage.io (0.5, default) or deepimagej1");
   args->Text("--example", &bundle->example, "IMAGE", "--bundle: the example image, a TIFF or .npy");
   args->Text(

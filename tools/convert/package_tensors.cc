@@ -191,6 +191,19 @@ void RenameSteps(const Model& model, BundleDescription* d) {
       }
     }
   };
+  const auto rename_reference = [&model, d](Step* step) {
+    for (StepArgument& argument : step->arguments) {
+      auto* const name = std::get_if<std::string>(&argument.value);
+      if (argument.key != "reference_tensor" || name == nullptr) continue;
+      for (size_t i = 0; i < model.inputs().size(); ++i) {
+        if (model.inputs()[i].name != *name) continue;
+        *name = d->inputs[i].name;
+        break;
+      }
+    }
+  };
+  for (Step& step : d->preprocessing) rename_reference(&step);
+  for (Step& step : d->postprocessing) rename_reference(&step);
   for (Step& step : d->preprocessing) rename(model.inputs(), d->inputs, &step);
   for (Step& step : d->postprocessing) rename(model.outputs(), d->outputs, &step);
 }
