@@ -49,7 +49,9 @@ std::string OutputFile::PartName(const std::string& path) {
 }
 
 Status OutputFile::Fail(const char* what) const {
-  return IoError("cannot " + std::string(what) + " '" + path_ + "': " + std::strerror(errno));
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return IoError("cannot " + std::string(what) + " '" + path_ + "': " + std::strerror(errno) +
+                 (full ? "; free some space, or write to another disk" : ""));
 }
 
 Status OutputFile::CheckPath(const std::string& path) {
@@ -96,9 +98,11 @@ Status OutputFile::CheckSpace(uint64_t bytes) const {
   if (fstatvfs(fd_, &fs) != 0 || fs.f_blocks == 0) return OkStatus();
   const uint64_t free = static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize;
   if (free >= bytes) return OkStatus();
-  const auto megabytes = [](uint64_t n) { return std::to_string(n / 1000000) + " MB"; };
-  return IoError("cannot write '" + path_ + "': it needs " + megabytes(bytes) + " of disk space, " + megabytes(free) +
-                 " are free; free some, or write to another disk");
+  const auto size = [](uint64_t n) {
+    return n < 10000000 ? std::to_string((n + 999) / 1000) + " kB" : std::to_string(n / 1000000) + " MB";
+  };
+  return IoError("cannot write '" + path_ + "': it needs " + size(bytes) + " of disk space, " + size(free) +
+                 " are free; free some space, or write to another disk");
 }
 
 Status OutputFile::Sync() { return fdatasync(fd_) == 0 ? OkStatus() : Fail("write"); }

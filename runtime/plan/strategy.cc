@@ -64,6 +64,12 @@ std::string Bytes(uint64_t bytes) {
   return std::to_string(bytes) + " bytes (" + std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB)";
 }
 
+// Rows of a band, planes in 3-D, that are tried.
+std::vector<int64_t> BandHeights(const TileGrid& grid) {
+  if (grid.size[0] > 1) return {16, 8, 4, 2, 1};
+  return {128, 64, 32, 16, 8};
+}
+
 // Tiles across the bands: 1, 2, 3 .. strips of planes; of volumes alternately more rows and columns of them.
 std::vector<std::array<int64_t, 3>> Strips(const TileGrid& grid, const std::array<int64_t, 3>& lattice, bool volume) {
   std::vector<std::array<int64_t, 3>> strips;
@@ -194,8 +200,7 @@ bool Strategist::ConsiderWeights(Strategy strategy) {
 void Strategist::ConsiderBands() {
   if (options_.band_rows < 0) return;
   const bool volume = plan_.grid.size[0] > 1;
-  std::vector<int64_t> rows = {128, 64, 32, 16, 8};
-  if (volume) rows = {16, 8, 4, 2, 1};
+  std::vector<int64_t> rows = BandHeights(plan_.grid);
   if (options_.band_rows > 0) rows = {options_.band_rows};
   std::vector<std::array<int64_t, 3>> strips = Strips(plan_.grid, lattice_, volume);
   if (!may_tile()) strips.resize(1);
@@ -278,7 +283,15 @@ Status Strategist::ChooseAsAsked() {
   if (plan_.grid.tiles() > 1 && !may_tile()) return Unsupported("the model can't be run in tiles: " + barrier_);
   for (int lean : lean_levels_) {
     strategy.lean = lean;
-    if (Consider(strategy)) return OkStatus();
+    if (Consider(strategy) && options_.memory_bytes == 0) return OkStatus();
+  }
+  if (options_.band_rows != 0) return OkStatus();
+  // What a search without these tiles may have found under the same budget.
+  std::vector<int64_t> heights = BandHeights(plan_.grid);
+  heights.push_back(-1);
+  for (const int64_t rows : heights) {
+    strategy.band_rows = rows;
+    ConsiderWeights(strategy);
   }
   return OkStatus();
 }

@@ -2,6 +2,7 @@
 // that are full.
 #include <signal.h>
 #include <tiffio.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -95,6 +96,33 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ResumeTest,
                                            ResumeCase{
                                                "Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
                          [](const auto& test) { return test.param.name; });
+
+// The tiles of the interrupted run are those that its budget chose; what goes on keeps to it, too.
+TEST_F(RunTest, KilledUnderABudgetAndGoneOnWith) {
+  const std::string in = Picture("in.npy", 400, 600), out = scratch_ / "o.tif";
+  auto words = [&](const std::string& budget) {
+    return std::vector<std::string>{kFovea,   "run",         Model(),     in,          "-o",
+                                    out,      "--isa",       "reference", "--threads", "2",
+                                    "--json", "--no-record", "--resume",  "--memory",  budget};
+  };
+  const ProcessResult refused = RunProcess(words("1MB"));
+  const size_t at = refused.err.find("--memory ");
+  ASSERT_NE(at, std::string::npos) << refused.err;
+  const std::string least = refused.err.substr(at + 9, refused.err.find("MB", at) + 2 - at - 9);
+  for (int after = 1500; after < 20000 && !fs::exists(scratch_ / ".o.tif.part.journal"); after += after / 2) {
+    RunProcess(words(least), {}, after, SIGKILL);
+  }
+  if (!fs::exists(scratch_ / ".o.tif.part.journal")) GTEST_SKIP() << "done before it was killed";
+  const ProcessResult r = RunProcess(words(least));
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json report = json::parse(r.out);
+  EXPECT_TRUE(report.contains("resumed_from"));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  EXPECT_LE(report["measured_peak_bytes"].get<uint64_t>(), std::stoull(least) * 1'000'000u);
+#endif
+  EXPECT_EQ(Run({"run", Model(), in, "-o", scratch_ / "once.tif", "--isa", "reference"}).exit_code, 0);
+  EXPECT_TRUE(BytesOf(out) == BytesOf(scratch_ / "once.tif"));
+}
 
 TEST_F(RunTest, ResumeRefusesWhenSomethingHasChanged) {
   const std::string in = Picture("in.npy", 700, 900), out = scratch_ / "o.tif";
@@ -263,6 +291,50 @@ TEST_F(RunTest, DisksThatAreFullAndFoldersThatTakeNothing) {
       {"/bin/sh", "-c", kFovea + " run --no-record " + Model() + " " + in + " -o " + (scratch_ / "o.tif") + " | true"});
   EXPECT_EQ(piped.exit_code, 0);
   EXPECT_TRUE(fs::exists(scratch_ / "o.tif"));
+}
+
+// A disk of 300 kB, in a mount namespace of our own: what is known beforehand is refused then, the rest when it is
+// full.
+TEST_F(RunTest, DisksThatFillUp) {
+  const std::string in = kSample + "/nuclei.tif", disk = scratch_ / "disk";
+  fs::create_directory(disk);
+  auto on_disk = [&](const std::string& command) {
+    return RunProcess({"/usr/bin/env", "unshare", "-Urm", "/bin/sh", "-c",
+                       "mount -t tmpfs -o size=300k none " + disk + " && cd " + disk + " && { " + command + "; }"});
+  };
+  if (on_disk("true").exit_code != 0) GTEST_SKIP() << "no mount namespaces here";
+  for (const char* out : {"o.tif", "o.npy", "o.tif --compression deflate", "o.ome.tif --compression deflate --pyramid",
+                          "o.tif --labels", "o.tif --resume", "o.tif --compression deflate --resume"}) {
+    const ProcessResult r = on_disk(kFovea + " run " + Model() + " " + in + " --normalize zero-mean -o " + out +
+                                    "; code=$?; ls; exit $code");
+    ExpectError(r, 2, {"cannot write 'o.", "space", "another disk"});
+    EXPECT_EQ(r.out, "") << out;
+  }
+  const ProcessResult overlay =
+      on_disk(kFovea + " run " + Model() + " " + in +
+              " --normalize zero-mean -o o.png --labels --overlay p.png; code=$?; ls; exit $code");
+  ExpectError(overlay, 2, {"o.png", "another disk"});
+  EXPECT_EQ(overlay.out.find("o.png"), std::string::npos) << overlay.out;
+}
+
+TEST_F(RunTest, FoldersThatMayNotBeWritten) {
+  const std::string in = Picture("in.npy", 64, 64), folder = scratch_ / "out";
+  fs::create_directory(folder);
+  const std::string command =
+      kFovea + " run " + Model() + " " + in + " -o " + folder + "/o.tif; code=$?; ls " + folder + "; exit $code";
+  const std::string mount = "mount -t tmpfs -o ro none " + folder;
+  ProcessResult r;
+  if (geteuid() != 0) {
+    fs::permissions(folder, fs::perms::owner_read | fs::perms::owner_exec);
+    r = RunProcess({"/bin/sh", "-c", command});
+    fs::permissions(folder, fs::perms::owner_all);
+  } else if (RunProcess({"/usr/bin/env", "unshare", "-Urm", "/bin/sh", "-c", mount}).exit_code == 0) {
+    r = RunProcess({"/usr/bin/env", "unshare", "-Urm", "/bin/sh", "-c", mount + " && { " + command + "; }"});
+  } else {
+    GTEST_SKIP() << "root may write everywhere, and there are no mount namespaces here";
+  }
+  ExpectError(r, 2, {"cannot create", "o.tif"});
+  EXPECT_EQ(r.out, "");
 }
 
 TEST_F(RunTest, AnInputThatDisappears) {

@@ -12,10 +12,6 @@
 namespace fovea::cli {
 namespace {
 
-// Images of more pixels that run as one tile are cut into strips, so that an interrupted run loses little.
-constexpr int64_t kLargePixels = int64_t{1} << 26;
-constexpr int64_t kStripRows = 1024;
-
 // Tells how far the rows of the first output have come.
 class CountingSink : public TensorSink {
  public:
@@ -98,14 +94,11 @@ Status FileRun::Fit(std::optional<FittedSession>* kept) {
   const Purpose purpose = {&options_, reader_.get(), image_.get(), output_, label_type_, &rescaling_};
   const Layout& layout = image_->layout();
   FOVEA_RETURN_IF_ERROR(FitSession(model_, purpose, layout, kept));
-  const int64_t* tile = options_.session.tile;
-  const int64_t pixels = layout.image[0] * layout.image[1] * layout.image[2];
-  if (patches_ || (*kept)->session.report().tiles > 1 || pixels <= kLargePixels || tile[0] + tile[1] + tile[2] > 0) {
-    return OkStatus();
-  }
-  options_.session.tile[1] = kStripRows;
-  if (FitSession(model_, purpose, layout, kept).ok()) return OkStatus();
-  options_.session.tile[1] = 0;  // the network looks at the whole image, or strips take more
+  if (patches_) return OkStatus();
+  const int64_t rows = RowsWorthATile(model_, **kept, options_.session, layout);
+  if (rows == 0) return OkStatus();
+  options_.session.tile[1] = rows;
+  for (const size_t s : {0, 2}) options_.session.tile[s] = (*kept)->session.report().tile_size[s];
   return FitSession(model_, purpose, layout, kept);
 }
 

@@ -17,6 +17,8 @@ constexpr int64_t kMostCacheBytes = int64_t{256} << 20;
 constexpr uint64_t kCacheShare = 8;
 constexpr int64_t kBandRows = 64;
 constexpr int64_t kConversionBytes = 128 << 10;  // a block of pixels of the file's type
+// Tiles that are predicted to take longer are cut, when that takes no more than this part of the time.
+constexpr double kMostTileSeconds = 10, kMostTileCost = 0.05;
 
 // Bytes of the process without the session and the image's buffers. Of the code that was not needed so far, the kernels
 // of one instruction set and one kind of file will be: measured, two fifths.
@@ -143,9 +145,29 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
     return TooLittle(model, session.status(), options, layout, budget, rest);
   }
   if (!session.ok()) return session.status();
-  kept->emplace(FittedSession{*std::move(session), tile, process, 0, false});
+  kept->emplace(FittedSession{*std::move(session), tile, process, 0, options.memory_bytes, false});
   fits(&**kept);
   return OkStatus();
+}
+
+int64_t RowsWorthATile(const Model& model, const FittedSession& fitted, const SessionOptions& options,
+                       const Layout& layout) {
+  const PlanReport& now = fitted.session.report();
+  const double each = now.seconds / static_cast<double>(now.tiles * now.passes);
+  if (each <= kMostTileSeconds || options.tile[0] + options.tile[1] + options.tile[2] > 0) return 0;
+  SessionOptions lower = options;
+  lower.streaming = true;
+  lower.memory_bytes = fitted.session_budget;
+  for (const size_t s : {0, 2}) lower.tile[s] = now.tile_size[s];
+  // Lower tiles compute more halo: the lowest that cost little.
+  for (auto parts = static_cast<int64_t>(2 * each / kMostTileSeconds) + 1; parts > 1; parts /= 2) {
+    lower.tile[1] = (now.tile_size[1] + parts - 1) / parts;
+    const auto plan = Session::Plan(model, layout.input_dims, lower);
+    if (plan.ok() && plan->passes == now.passes && plan->seconds <= (1 + kMostTileCost) * now.seconds) {
+      return lower.tile[1];
+    }
+  }
+  return 0;
 }
 
 }  // namespace fovea::cli

@@ -26,6 +26,7 @@ struct FittedSession {
   std::array<int64_t, 3> tile;        // that was asked for
   uint64_t process_bytes = 0;         // of the process, without the session and the image's buffers
   uint64_t predicted_peak_bytes = 0;  // of the process
+  uint64_t session_budget = 0;        // of the session alone; 0: none
   bool reuse_tiles = false;           // there is room for what TileFilter keeps
 };
 
@@ -36,6 +37,10 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
 
 // The same for reading an image through its steps alone, without a network. Limits the reader's cache.
 Status FitReading(uint64_t budget, formats::ImageReader* reader, const ProcessedImage& image);
+// Rows of tiles that are lower than those of the session, so that an interrupted run, which goes on from a tile, loses
+// some seconds and no more. 0: its tiles do not take long, were asked for, or lower ones would cost too much time.
+int64_t RowsWorthATile(const Model& model, const FittedSession& fitted, const SessionOptions& options,
+                       const Layout& layout);
 
 }  // namespace fovea::cli
 

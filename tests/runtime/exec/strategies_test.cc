@@ -154,6 +154,32 @@ TEST_P(Strategies, BudgetsAreKeptWithTheSameBits) {
   }
 }
 
+// A run that was interrupted goes on with the tiles that its budget chose.
+TEST_P(Strategies, TilesOfAPlanThatAreAskedForKeepToItsBudget) {
+  NetBuilder net = WideUNet(GetParam());
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<std::vector<int64_t>> sizes{{1, 64 * net.Pick(4, 30), 64 * net.Pick(4, 30), 2}};
+  SessionOptions options{.threads = 2, .streaming = true};
+  const auto free = Session::Plan(*model, sizes, options);
+  const auto least = Session::Plan(*model, sizes, options, {}, Session::Goal::kSmallest);
+  ASSERT_TRUE(free.ok() && least.ok());
+  for (const double share : {0.0, 0.02, 0.1, 0.3, 0.8}) {
+    options = {.threads = 2, .streaming = true};
+    const double most = static_cast<double>(std::max(free->total_bytes(), 2 * least->total_bytes()));
+    options.memory_bytes = least->total_bytes() + static_cast<uint64_t>(share * most);
+    const auto chosen = Session::Plan(*model, sizes, options);
+    ASSERT_TRUE(chosen.ok()) << chosen.status().message();
+    if (chosen->tiles == 1) continue;
+    std::copy_n(chosen->tile_size, 3, options.tile);
+    const auto again = Session::Plan(*model, sizes, options);
+    ASSERT_TRUE(again.ok()) << share << " " << chosen->strategy << ": " << again.status().message();
+    EXPECT_LE(again->total_bytes(), options.memory_bytes);
+    EXPECT_EQ(again->tiles, chosen->tiles);
+    EXPECT_LE(again->seconds, 1.001 * chosen->seconds);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Random, Strategies, testing::Range(0u, 24u));
 
 }  // namespace
