@@ -8,6 +8,7 @@
 
 #include "formats/bundle/readers.h"
 #include "formats/bundle/sha256.h"
+#include "runtime/include/fovea/process.h"
 #include "tests/support/process.h"
 
 namespace fovea::formats {
@@ -178,6 +179,84 @@ TEST(Rdf, TranslatesModes) {
             "fixed_zero_mean_unit_variance(mean=[3, 4], std=[0.5, 1], axis=channel)@in");
   EXPECT_EQ(steps("{mode: fixed, axes: yx, mean: [3], std: 0.5}"), "fixed_zero_mean_unit_variance(mean=3, std=0.5)@in");
   EXPECT_EQ(steps("{mode: fixed, axes: yx, mean: 3, std: 0.5}"), "fixed_zero_mean_unit_variance(mean=3, std=0.5)@in");
+}
+
+// Every operation that the specifications name, with all its arguments, as the step that is run; each can be run.
+struct OperationCase {
+  const char* yaml;  // 0.4: {name, kwargs}; 0.5: {id, kwargs}
+  const char* step;  // without the tensor
+};
+
+void ExpectSteps(const std::string& head, const std::string& tail, const std::vector<OperationCase>& cases) {
+  for (const OperationCase& c : cases) {
+    const auto read = ReadDescription(head + c.yaml + tail, "rdf.yaml");
+    ASSERT_TRUE(read.ok()) << c.yaml << ": " << read.status().message();
+    EXPECT_TRUE(read->not_understood.empty()) << c.yaml << ": " << read->not_understood[0].first;
+    ASSERT_EQ(read->postprocessing.size(), 1u) << c.yaml;
+    EXPECT_EQ(ToString(read->postprocessing), std::string(c.step) + "@out");
+    EXPECT_TRUE(CheckStepNames(read->postprocessing).ok()) << c.step;
+    const auto chain = StepChain::Create(read->postprocessing, {1, 2, 1, 8, 8}, {});
+    EXPECT_TRUE(chain.ok()) << c.step << ": " << chain.status().message();
+  }
+}
+
+TEST(Rdf, ReadsEveryOperationOf04) {
+  ExpectSteps(
+      "format_version: 0.4.9\ninputs: [{name: in, axes: bcyx}]\noutputs: [{name: out, axes: bcyx, postprocessing: [",
+      "]}]\n",
+      {{"{name: binarize, kwargs: {threshold: 0.4}}", "binarize(threshold=0.4)"},
+       {"{name: clip, kwargs: {min: -1, max: 2.5}}", "clip(min=-1, max=2.5)"},
+       {"{name: scale_linear, kwargs: {gain: 2, offset: 3}}", "scale_linear(gain=2, offset=3)"},
+       {"{name: scale_linear, kwargs: {gain: [2, 4], offset: [3, 5], axes: xy}}",
+        "scale_linear(gain=[2, 4], offset=[3, 5], axis=channel)"},
+       {"{name: sigmoid}", "sigmoid"},
+       {"{name: zero_mean_unit_variance, kwargs: {mode: per_sample, axes: yx, eps: 1e-5}}",
+        "zero_mean_unit_variance(axes=[y, x], eps=1e-05)"},
+       {"{name: zero_mean_unit_variance, kwargs: {mode: per_dataset, axes: cyx}}",
+        "zero_mean_unit_variance(axes=[batch, channel, y, x])"},
+       {"{name: zero_mean_unit_variance, kwargs: {mode: fixed, mean: 1, std: 2}}",
+        "fixed_zero_mean_unit_variance(mean=1, std=2)"},
+       {"{name: scale_range, kwargs: {mode: per_sample, axes: yx, min_percentile: 1, max_percentile: 99.8, eps: "
+        "0.001}}",
+        "scale_range(axes=[y, x], min_percentile=1, max_percentile=99.8, eps=0.001)"},
+       {"{name: scale_range, kwargs: {mode: per_dataset, axes: cyx, reference_tensor: in}}",
+        "scale_range(axes=[batch, channel, y, x], reference_tensor=in)"},
+       {"{name: scale_mean_variance, kwargs: {mode: per_sample, reference_tensor: in, axes: cyx, eps: 1e-4}}",
+        "scale_mean_variance(axes=[channel, y, x], reference_tensor=in, eps=1e-04)"},
+       {"{name: scale_mean_variance, kwargs: {mode: per_dataset, reference_tensor: in}}",
+        "scale_mean_variance(axes=[batch, channel, y, x], reference_tensor=in)"}});
+}
+
+TEST(Rdf, ReadsEveryOperationOf05) {
+  const std::string axes =
+      "[{type: batch}, {type: channel, channel_names: [a, b]}, {type: space, id: y, size: 8}, {type: space, id: x, "
+      "size: 8}]";
+  ExpectSteps(
+      "format_version: 0.5.7\ninputs: [{id: in, axes: " + axes + "}]\noutputs: [{id: out, axes: " + axes +
+          ", postprocessing: [",
+      "]}]\n",
+      {{"{id: binarize, kwargs: {threshold: 0.4}}", "binarize(threshold=0.4)"},
+       {"{id: binarize, kwargs: {threshold: [0.4, 1], axis: channel}}", "binarize(threshold=[0.4, 1], axis=channel)"},
+       {"{id: clip, kwargs: {min: 0}}", "clip(min=0)"},
+       {"{id: clip, kwargs: {min_percentile: 2, max_percentile: 98, axes: [x, y]}}",
+        "clip(axes=[x, y], min_percentile=2, max_percentile=98)"},
+       {"{id: ensure_dtype, kwargs: {dtype: uint8}}", "ensure_dtype(dtype=uint8)"},
+       {"{id: fixed_zero_mean_unit_variance, kwargs: {mean: 3, std: 2}}",
+        "fixed_zero_mean_unit_variance(mean=3, std=2)"},
+       {"{id: fixed_zero_mean_unit_variance, kwargs: {mean: [3, 4], std: [2, 1], axis: channel}}",
+        "fixed_zero_mean_unit_variance(mean=[3, 4], std=[2, 1], axis=channel)"},
+       {"{id: scale_linear, kwargs: {gain: [1, 2], offset: 3, axis: channel}}",
+        "scale_linear(gain=[1, 2], offset=3, axis=channel)"},
+       {"{id: scale_mean_variance, kwargs: {reference_tensor: in, axes: [channel, x, y], eps: 1e-3}}",
+        "scale_mean_variance(axes=[channel, x, y], reference_tensor=in, eps=0.001)"},
+       {"{id: scale_range, kwargs: {axes: [batch, x, y], min_percentile: 5, max_percentile: 95, eps: 1e-3}}",
+        "scale_range(axes=[batch, x, y], min_percentile=5, max_percentile=95, eps=0.001)"},
+       {"{id: scale_range, kwargs: {reference_tensor: in}}", "scale_range(reference_tensor=in)"},
+       {"{id: sigmoid}", "sigmoid"},
+       {"{id: softmax, kwargs: {axis: channel}}", "softmax(axis=channel)"},
+       {"{id: softmax}", "softmax"},
+       {"{id: zero_mean_unit_variance, kwargs: {axes: [x, y], eps: 1e-5}}",
+        "zero_mean_unit_variance(axes=[x, y], eps=1e-05)"}});
 }
 
 TEST(ConfigXml, RefusesEntitiesAndDepth) {
