@@ -173,8 +173,7 @@ TEST_F(BundleProgramTest, InfoModelsAndTestKnowWhatIsNotConverted) {
         "x 0.5 µm, y 0.25 µm", "fovea-convert ", "bioimage.io 0.4.9"}) {
     EXPECT_NE(page.out.find(part), std::string::npos) << part << " not in\n" << page.out;
   }
-  ExpectError(Run({"test", folder}), 2, {"has not been converted", "fovea-convert"});
-  ExpectError(Run({"info", folder, "--ops"}), 2, {"fovea-convert"});
+  EXPECT_NE(Run({"info", folder, "--ops"}).out.find("conv"), std::string::npos);
   fs::copy_file(Model(), fs::path(scratch_ / "ready.fov"));
   Write(scratch_ / "damaged.fov", "x");
   Write(fs::path(scratch_ / "torch") / "rdf.yaml", Description(kSteps, "weights: {torchscript: {source: w.pt}}\n"));
@@ -306,6 +305,45 @@ TEST_F(BundleProgramTest, APackageIsBuiltFromAnExampleAndRunsAgain) {
   ExpectError(build({"--bundle", scratch_ / "new", "-q", "--metadata", scratch_ / "m.yaml"}), 2,
               {"'wrong' is not known"});
   EXPECT_FALSE(fs::exists(scratch_ / "new"));
+}
+
+// A download is run and tested as it is: nothing else to know.
+TEST_F(BundleProgramTest, CommandsTakeADownloadAsItIs) {
+  const std::string zip = Zip(MakeBundle(Description(kSteps)));
+  ASSERT_EQ(Convert(zip, {"-q"}).exit_code, 0);
+  const std::string image = kSample + "/nuclei.tif";
+  ASSERT_EQ(Run({"run", scratch_ / "m.fov", image, "-o", scratch_ / "by_hand.npy"}).exit_code, 0);
+  const ProcessResult run = Run({"run", zip, image, "-o", scratch_ / "direct.npy", "--record"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(Slurp(scratch_ / "direct.npy") == Slurp(scratch_ / "by_hand.npy"));
+  const ProcessResult again = Run({"run", "--again", scratch_ / "direct.npy", "-o", scratch_ / "again.npy"});
+  EXPECT_EQ(again.exit_code, 0) << again.err << again.out;
+  for (const std::string& bundle : {zip, scratch_ / "bundle", scratch_ / "bundle/rdf.yaml"}) {
+    const ProcessResult test = Run({"test", bundle, "--json"});
+    ASSERT_EQ(test.exit_code, 0) << test.err;
+    const Json output = Json::parse(test.out)["outputs"][0];
+    for (const char* key : {"max_error", "mean_error", "mismatches_per_million", "correlation"}) {
+      EXPECT_TRUE(output[key].is_number()) << key;
+    }
+  }
+  EXPECT_EQ(Run({"plan", zip, "--size", "256x256"}).exit_code, 0);
+  // What the conversion warns of is told; what it refuses is refused in its words.
+  Write(fs::path(scratch_ / "bundle") / "rdf.yaml", Description("{min: [1, 1, 16, 16], step: [0, 0, 1, 1]}"));
+  Write(fs::path(scratch_ / "bundle") / "test_output.npy", Slurp(kSample + "/input.npy"));
+  const ProcessResult wrong = Run({"test", scratch_ / "bundle"});
+  EXPECT_EQ(wrong.exit_code, 1) << wrong.out << wrong.err;
+  fs::remove(fs::path(scratch_ / "bundle") / "weights.onnx");
+  ExpectError(Run({"run", scratch_ / "bundle", image, "-o", scratch_ / "o.tif"}), 2, {"not in it", "download"});
+  // Networks without a description are converted first, knowingly.
+  ExpectError(Run({"run", kSample + "/nuclei.onnx", image, "-o", scratch_ / "o.tif"}), 2,
+              {"has not been converted", "fovea-convert"});
+  ExpectError(Run({"info", kSample}), 2, {"a folder without", "fovea models"});
+  // Where only the runtime is installed, it says what to do.
+  fs::create_directory(scratch_ / "alone");
+  fs::copy_file(kFovea, scratch_ / "alone/fovea");
+  ExpectError(RunProcess({scratch_ / "alone/fovea", "run", zip, image, "-o", scratch_ / "o.tif"}), 2,
+              {"fovea-convert is not beside this program", "run fovea-convert"});
+  EXPECT_FALSE(fs::exists(scratch_ / "o.tif"));
 }
 
 // The third kind: a .fov with all that a package has, the example as its self-test.

@@ -8,6 +8,7 @@
 #include "tools/fovea/bench_report.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/model_source.h"
 
 namespace fovea::cli {
 namespace {
@@ -80,7 +81,7 @@ int BenchCommand(const std::vector<std::string>& words) {
   options->memory_bytes = memory;
 
   const double load_start = Seconds();
-  const Result<Model> model = Model::Load(free[0]);
+  const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea bench", model.status());
   std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
   if (!size_text.empty()) {

@@ -5,6 +5,7 @@
 #include "tools/fovea/bundle_page.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/model_source.h"
 
 namespace fovea::cli {
 namespace {
@@ -71,22 +72,17 @@ int InfoCommand(const std::vector<std::string>& words) {
   if (!parsed.ok()) return Fail("fovea info", parsed);
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
 
-  if (formats::LooksLikeBundle(free[0])) {
+  // What the operators are, only the network tells.
+  if (formats::LooksLikeBundle(free[0]) && !list_operators && size_text.empty()) {
     const Result<formats::Bundle> bundle = formats::OpenBundle(free[0]);
     if (!bundle.ok()) return Fail("fovea info", bundle.status());
     if (json) {
       const auto text = BundleToJson(*bundle).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
       return std::printf("%s\n", text.c_str()), kDone;
     }
-    if (list_operators || !size_text.empty()) {
-      return Fail("fovea info", InvalidArgument(free[0] +
-                                                ": a bundle; --ops and --size need its network, so convert it "
-                                                "first: " +
-                                                RemedyText(*bundle)));
-    }
     return PrintBundlePage(*bundle), kDone;
   }
-  const Result<Model> model = Model::Load(free[0]);
+  const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea info", model.status());
   std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
   if (!size_text.empty()) {

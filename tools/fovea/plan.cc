@@ -6,6 +6,7 @@
 #include "tools/cli/program.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/model_source.h"
 #include "tools/fovea/speed.h"
 
 namespace fovea::cli {
@@ -194,7 +195,7 @@ int PlanCommand(const std::vector<std::string>& words) {
   auto options = execution.ToSession();
   if (!options.ok()) return Fail("fovea plan", options.status());
   options->streaming = true;
-  const Result<Model> model = Model::Load(free[0]);
+  const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea plan", model.status());
   std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
   if (!size_text.empty()) {

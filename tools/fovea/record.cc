@@ -10,6 +10,7 @@
 #include <span>
 
 #include "formats/bundle/sha256.h"
+#include "tools/fovea/model_source.h"
 
 namespace fovea::cli {
 namespace {
@@ -155,7 +156,7 @@ Result<RunRecord> ReadRecord(const std::string& named) {
 }
 
 Result<std::vector<std::string>> WordsOf(const RunRecord& record, const std::vector<std::string>& more) {
-  FOVEA_ASSIGN_OR_RETURN(const Model model, Model::Load(record.model));
+  FOVEA_ASSIGN_OR_RETURN(const Model model, LoadModel(record.model));
   if (model.info().content_hash != record.model_hash) {
     return InvalidArgument(record.model + ": not the model of the record (content hash " + model.info().content_hash +
                            ", recorded " + record.model_hash + ")");

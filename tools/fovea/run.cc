@@ -8,6 +8,7 @@
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 #include "tools/fovea/data_set.h"
+#include "tools/fovea/model_source.h"
 #include "tools/fovea/record.h"
 #include "tools/fovea/run_all.h"
 #include "tools/fovea/run_paths.h"
@@ -92,7 +93,8 @@ nlohmann::json DecidingWords(const Args& args) {
 // again: of the run that `words` repeat, or null.
 int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   Args args("fovea run", "MODEL INPUT... [-o OUT]",
-            "Runs a network on images. INPUT: files, folders or patterns; OUT: a file for one input, a folder for "
+            "Runs a network on images. MODEL: a .fov file, or a bundle as it was downloaded (folder or zip). INPUT: "
+            "files, folders or patterns; OUT: a file for one input, a folder for "
             "several. Axes are matched by "
             "name; planes, time points and (for one-channel networks) channels are processed one after another; sizes "
             "are brought to "
@@ -193,7 +195,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   options.progress = *kind;
   options.words = DecidingWords(args);
 
-  const Result<Model> model = Model::Load(free[0]);
+  const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea run", model.status());
   const auto processing = ChooseSteps(*model, steps);
   if (!processing.ok()) return Fail("fovea run", processing.status());
@@ -204,7 +206,8 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     options.processing.dataset = *std::move(dataset);
   }
   const std::vector<int> images = ImageOutputs(*model);
-  ResultNaming naming{std::filesystem::path(free[0]).stem().string(), ""};
+  const std::filesystem::path named = std::filesystem::path(free[0] + "/.").lexically_normal().parent_path();
+  ResultNaming naming{named.stem().string(), ""};
   if (images.size() > 1) naming.output = model->outputs()[static_cast<size_t>(images[0])].name;
   const auto paths = MatchPaths({free.begin() + 1, free.end()}, out, naming);
   if (!paths.ok()) return Fail("fovea run", paths.status());

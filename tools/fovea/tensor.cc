@@ -8,6 +8,7 @@
 #include "tools/cli/program.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/model_source.h"
 
 namespace fovea::cli {
 namespace {
@@ -114,7 +115,7 @@ Result<std::vector<NpyArray>> ReadInputs(const Model& model, const std::vector<s
 Status Execute(const std::string& model_path, const std::vector<std::string>& words, const ExecutionOptions& execution,
                const std::string& out_dir, nlohmann::ordered_json* report) {
   FOVEA_ASSIGN_OR_RETURN(SessionOptions options, execution.ToSession());
-  FOVEA_ASSIGN_OR_RETURN(const Model model, Model::Load(model_path));
+  FOVEA_ASSIGN_OR_RETURN(const Model model, LoadModel(model_path));
   FOVEA_ASSIGN_OR_RETURN(std::vector<NpyArray> arrays, ReadInputs(model, words));
 
   std::vector<std::vector<int64_t>> dims;

@@ -1,18 +1,18 @@
 // fovea test: the self-test that a model carries.
 #include <cstdio>
 
-#include "formats/bundle/bundle.h"
 #include "tools/cli/program.h"
 #include "tools/cli/self_test.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
+#include "tools/fovea/model_source.h"
 
 namespace fovea::cli {
 int TestCommand(const std::vector<std::string>& words) {
-  Args args("fovea test", "MODEL",
-            "Runs the self-test that the model carries (fovea-convert --test-input/--test-output put it there) and "
-            "compares. Exit code "
-            "1 when a result is out of tolerance.");
+  Args args(
+      "fovea test", "MODEL|BUNDLE",
+      "Runs the self-test that the model carries (a bundle's test tensors, or what fovea-convert --test-input and "
+      "--test-output gave it) and compares. Exit code 1 when a result is out of tolerance.");
   std::vector<std::string> free;
   bool json = false;
   ExecutionOptions execution;
@@ -27,11 +27,7 @@ int TestCommand(const std::vector<std::string>& words) {
   CatchInterrupts();
   const auto options = execution.ToSession();
   if (!options.ok()) return Fail("fovea test", options.status());
-  if (formats::LooksLikeBundle(free[0])) {
-    return Fail("fovea test", InvalidArgument(free[0] + ": a bundle that has not been converted; run fovea-convert " +
-                                              free[0] + " -o model.fov, then fovea test model.fov"));
-  }
-  const Result<Model> model = Model::Load(free[0]);
+  const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea test", model.status());
   const std::vector<SelfTestCase> tests = model->self_tests();
   if (tests.empty()) {
