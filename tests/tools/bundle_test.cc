@@ -9,6 +9,7 @@
 
 #include "formats/image/npy.h"
 #include "tests/converter/saved_model/support.h"
+#include "tests/formats/bundle/published.h"
 #include "tests/tools/program_test.h"
 
 namespace fovea::testing {
@@ -206,6 +207,35 @@ TEST_F(BundleProgramTest, PublishedBundlesGiveTheirPages) {
     const ProcessResult page = Run({"info", model["path"].get<std::string>()});
     EXPECT_EQ(page.exit_code, 0) << page.err;
     EXPECT_NE(page.out.find("can't be converted"), std::string::npos) << page.out;
+  }
+}
+
+// The page of every published description has the fields that stand in the file.
+TEST_F(BundleProgramTest, PagesHaveTheFieldsOfTheFiles) {
+  const auto packed = [](std::string text) {  // pages break lines
+    std::erase_if(text, [](char c) { return c == ' ' || c == '\n'; });
+    return text;
+  };
+  for (const PublishedRow& row : kPublished) {
+    const fs::path path = kShared / row.path;
+    if (!fs::exists(path)) GTEST_SKIP() << path << " is absent";
+    const ProcessResult r = Run({"info", path.string()});
+    ASSERT_EQ(r.exit_code, 0) << row.path << ": " << r.err;
+    const std::string page = packed(r.out);
+    std::vector<std::string> fields = {row.format, row.name, row.first_author, row.pre_files, row.post_files};
+    if (*row.licence != '\0') fields.push_back(std::string("licence") + row.licence);
+    for (const char* steps : {row.pre, row.post}) {
+      std::stringstream words(steps);
+      for (std::string step; std::string(steps) != "none" && std::getline(words, step, '|');) fields.push_back(step);
+    }
+    for (const std::string& field : fields) {
+      EXPECT_NE(page.find(packed(field)), std::string::npos) << row.path << ": " << field << " not in\n" << r.out;
+    }
+    const Json json = Json::parse(Run({"info", path.string(), "--json"}).out);
+    EXPECT_EQ(json["name"], row.name);
+    EXPECT_EQ(json.value("authors", Json::array()).size(), row.authors) << row.path;
+    EXPECT_EQ(json.value("citations", Json::array()).size(), row.citations) << row.path;
+    EXPECT_EQ(json["tags"].size(), row.tags) << row.path;
   }
 }
 

@@ -168,6 +168,17 @@ TEST_F(DataSetTest, FilesThatFailAreLeftOut) {
   EXPECT_FALSE(fs::exists(scratch_ / "out/a.tif"));
 }
 
+TEST_F(DataSetTest, ImagesWithoutNumbersDoNotCount) {
+  WriteRow("in/c.tif", {NAN, NAN, NAN});
+  const std::string net = Network("n.fov", "byxc", 1, "scale_range()");
+  ASSERT_EQ(RunFolder(net, {}).exit_code, 0);
+  EXPECT_NEAR(Read(scratch_ / "out/b.tif").back(), 1, 1e-6);  // 0 .. 150
+  EXPECT_NEAR(Read(scratch_ / "out/a.tif")[3], 0.2, 1e-6);
+  const Values nothing = Read(scratch_ / "out/c.tif");
+  ASSERT_EQ(nothing.size(), 3u);
+  EXPECT_TRUE(std::isnan(nothing[0]));
+}
+
 TEST_F(DataSetTest, AfterTheNetworkEachResultIsItsOwn) {
   const std::string net = Network("n.fov", "byxc", 1, "none", "scale_range()");
   const ProcessResult r = RunFolder(net, {});

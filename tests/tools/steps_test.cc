@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "formats/image/npy.h"
@@ -127,6 +128,19 @@ TEST_F(StepsTest, OddImages) {
   EXPECT_TRUE(std::isnan(nothing[0]));
   EXPECT_EQ(Result(net, WriteRow("flat.tif", {7, 7, 7}), {"--post", "threshold(value=0.5) | connected_components"}),
             (Values{0, 0, 0}));
+  // No pixels at all, and more than any computer has.
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{0, 5}, {5, 0}, {3, 0, 5}, {0, 0}}) {
+    ASSERT_TRUE(formats::WriteNpy(scratch_ / "empty.npy", DType::kFloat32, shape, nullptr).ok());
+    ExpectError(Run({"run", net, scratch_ / "empty.npy", "-o", scratch_ / "x.tif"}), 2, {"empty.npy"});
+  }
+  {
+    const std::string header =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 16), }" + std::string(37, ' ') + "\n";
+    std::string bytes = "\x93NUMPY" + std::string("\x01\0", 2);
+    bytes += {static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+    std::ofstream(scratch_ / "vast.npy", std::ios::binary) << bytes << header << "1234";
+    ExpectError(Run({"run", net, scratch_ / "vast.npy", "-o", scratch_ / "x.tif"}), 2, {"vast.npy"});
+  }
   // Steps that leave nothing, or more than there is.
   for (const char* steps : {"crop(height=0)", "crop(x=3)", "crop(width=9)"}) {
     ExpectError(Run({"run", net, scratch_ / "flat.tif", "-o", scratch_ / "x.tif", "--post", steps}), 2, {"crop"});
