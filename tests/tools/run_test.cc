@@ -54,16 +54,26 @@ struct ResumeCase {
   std::vector<std::string> more;
 };
 
+const std::string kPicture = "an overlay beside the result";
+
 class ResumeTest : public RunTest, public ::testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, KilledAtAnyPlaceAndGoneOnWithGivesTheSameBytes) {
   const std::string in = Picture("in.npy", 700, 900), out = scratch_ / GetParam().out;
   fs::create_directory(scratch_ / "once");
   const std::string once = scratch_ / ("once/" + GetParam().out);
-  const ProcessResult whole = RunProcess(Slow(in, once, GetParam().more));
+  std::vector<std::string> files{"in.npy", GetParam().out, "once"};
+  const auto words_into = [&](const std::string& folder) {
+    std::vector<std::string> words = GetParam().more;
+    for (std::string& word : words) {
+      if (word == kPicture) word = folder + "p.png";
+    }
+    return words;
+  };
+  const ProcessResult whole = RunProcess(Slow(in, once, words_into(scratch_ / "once/")));
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
   const double seconds = json::parse(whole.out)["seconds"].get<double>();
-  std::vector<std::string> more = GetParam().more;
+  std::vector<std::string> more = words_into(scratch_ / "");
   more.push_back("--resume");
   std::mt19937 random(5);
   int killed = 0, resumed = 0;
@@ -84,18 +94,25 @@ TEST_P(ResumeTest, KilledAtAnyPlaceAndGoneOnWithGivesTheSameBytes) {
   if (seconds > 3) {  // a machine that is faster may be done before it can be killed
     EXPECT_EQ(resumed, 1);
   }
-  EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"in.npy", GetParam().out, "once"}));
+  if (more != GetParam().more && fs::exists(scratch_ / "once/p.png")) {
+    files.push_back("p.png");
+    EXPECT_TRUE(BytesOf(scratch_ / "p.png") == BytesOf(scratch_ / "once/p.png"));
+  }
+  EXPECT_EQ(scratch_.Files(), files);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, ResumeTest,
-                         ::testing::Values(ResumeCase{"Strips", "o.tif", {}},
-                                           ResumeCase{"Steps",
-                                                      "o.tif",
-                                                      {"--pre", "zero_mean_unit_variance(mode=per_sample)", "--post",
-                                                       "sigmoid | scale_linear(gain=100)"}},
-                                           ResumeCase{
-                                               "Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, ResumeTest,
+    ::testing::Values(ResumeCase{"Strips", "o.tif", {}},
+                      ResumeCase{"Steps",
+                                 "o.tif",
+                                 {"--pre", "zero_mean_unit_variance(mode=per_sample)", "--post",
+                                  "sigmoid | scale_linear(gain=100)"}},
+                      ResumeCase{"Labels", "o.tif", {"--labels", "--normalize", "zero-mean", "--overlay", kPicture}},
+                      ResumeCase{"LabelsInPng", "o.png", {"--labels", "--normalize", "zero-mean"}},
+                      ResumeCase{"Overlay", "o.tif", {"--overlay", kPicture}},
+                      ResumeCase{"Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
+    [](const auto& test) { return test.param.name; });
 
 // The tiles of the interrupted run are those that its budget chose; what goes on keeps to it, too.
 TEST_F(RunTest, KilledUnderABudgetAndGoneOnWith) {

@@ -34,6 +34,16 @@ void Checkpoints::Continue(const JournalEntry& entry, RunOutputs* outputs) {
 Status Checkpoints::Reach(int64_t sample, int64_t tile, RunOutputs* outputs) {
   const double begin = Seconds();
   if (!possible_ || begin < next_) return OkStatus();
+  // What is held is of one sample: the record must not name another one while it is written.
+  const bool other = written_ && entry_.tile > 0 && entry_.sample != sample;
+  if (other && tile > 0 && outputs->holds()) FOVEA_RETURN_IF_ERROR(Record(sample, 0, outputs));
+  if (possible_) FOVEA_RETURN_IF_ERROR(Record(sample, tile, outputs));
+  const double end = Seconds();
+  next_ = end + std::max(kEverySeconds, (end - begin) / kMostShare);
+  return OkStatus();
+}
+
+Status Checkpoints::Record(int64_t sample, int64_t tile, RunOutputs* outputs) {
   entry_.sample = sample;
   entry_.tile = tile;
   const Status state = outputs->Checkpoint(&entry_);
@@ -45,8 +55,6 @@ Status Checkpoints::Reach(int64_t sample, int64_t tile, RunOutputs* outputs) {
   FOVEA_RETURN_IF_ERROR(WriteJournal(output_, entry_));
   if (!written_) outputs->KeepUnfinished(true);
   written_ = true;
-  const double end = Seconds();
-  next_ = end + std::max(kEverySeconds, (end - begin) / kMostShare);
   return OkStatus();
 }
 

@@ -29,6 +29,8 @@ class Checkpoints {
   Status Failed(const Status& status, RunOutputs* outputs);
 
  private:
+  Status Record(int64_t sample, int64_t tile, RunOutputs* outputs);
+
   const std::string output_;
   const bool wanted_;
   JournalEntry entry_;

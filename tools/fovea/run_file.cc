@@ -111,10 +111,11 @@ Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* fi
     if (Interrupted()) return Cancelled("cancelled");
     FOVEA_RETURN_IF_ERROR(source->Select(s));
     FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
+    if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(outputs_->Restore());
     counted->BeginSample();
     filter->BeginSample(first_tile, [&](const TileInfo& tile) -> Status {
       if (Interrupted()) return Cancelled("cancelled");
-      return outputs_->streams() ? checkpoints_->Reach(s, tile.index, outputs_.get()) : OkStatus();
+      return checkpoints_->Reach(s, tile.index, outputs_.get());
     });
     FOVEA_RETURN_IF_ERROR(session->Run(*filter, *filter));
     FOVEA_RETURN_IF_ERROR(outputs_->End(source));
@@ -146,9 +147,10 @@ Status FileRun::RunPatches(Session* session, ImageSource* source, ImageSink* sin
   for (int64_t s = first; s < image_->samples(); ++s) {
     FOVEA_RETURN_IF_ERROR(source->Select(s));
     FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
+    if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(outputs_->Restore());
     for (int64_t p = interrupted_ && s == first ? interrupted_->tile : 0; p < count; ++p) {
       if (Interrupted()) return Cancelled("cancelled");
-      if (outputs_->streams()) FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s, p, outputs_.get()));
+      FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s, p, outputs_.get()));
       FOVEA_RETURN_IF_ERROR(RunPatch(session, p, source, sink));
       progress_.Tile(s, p + 1, count);
       progress_.Pixels(sample_pixels / count * (p + 1));

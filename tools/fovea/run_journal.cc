@@ -107,7 +107,7 @@ Result<std::optional<JournalEntry>> ReadJournal(const std::string& output) {
   };
   int64_t label_type = 0;
   if (!number("sample", &entry.sample) || !number("tile", &entry.tile) || !number("objects", &entry.objects) ||
-      !number("label_type", &label_type) || label_type >= kDTypeCount) {
+      !number("most_objects", &entry.most_objects) || !number("label_type", &label_type) || label_type >= kDTypeCount) {
     return damaged;
   }
   entry.label_type = static_cast<DType>(label_type);
@@ -130,6 +130,7 @@ Status WriteJournal(const std::string& output, const JournalEntry& entry) {
   record["sample"] = entry.sample;
   record["tile"] = entry.tile;
   record["objects"] = entry.objects;
+  record["most_objects"] = entry.most_objects;
   record["label_type"] = static_cast<int>(entry.label_type);
   for (int s = 0; s < 3; ++s) record["tile_" + std::to_string(s)] = entry.tile_size[s];
   record["states"] = json::array();

@@ -21,6 +21,7 @@ struct JournalEntry {
   int64_t sample = 0, tile = 0;      // the first that is not done; tiles count within the sample
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the run
   int64_t objects = 0;               // counted so far
+  int64_t most_objects = 0;          // in one plane (volume)
   DType label_type = DType::kUInt16;
   std::vector<std::vector<uint8_t>> states;  // of the writers, see ImageWriter::Checkpoint
 };

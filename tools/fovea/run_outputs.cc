@@ -75,10 +75,29 @@ Status RunOutputs::Open(const std::string& input, const std::string& output, con
   // A run that is gone on with may have drawn it.
   draws_ = !options_.overlay.empty() && (journal == nullptr || journal->sample == 0);
   if (draws_) FOVEA_RETURN_IF_ERROR(KeepPlaneOfOverlay());
+  for (const File& file : files_) {
+    if (journal == nullptr) HeldFile::Remove(file.path);
+  }
+  HoldInFiles();
   if (journal == nullptr) return OkStatus();
   const auto labels = std::find_if(files_.begin(), files_.end(), HasLabels);
-  if (labels != files_.end()) labels->steps->AddObjects(journal->objects);
+  if (labels != files_.end()) labels->steps->AddObjects(journal->objects, journal->most_objects);
   return OkStatus();
+}
+
+void RunOutputs::HoldInFiles() {
+  for (const File& file : files_) {
+    SampleShape shape;
+    if (file.steps != nullptr && !file.steps->streams()) {
+      shape = file.steps->held_shape();
+    } else if (!file.target->plane().empty()) {
+      shape.rows = layout_.image[1];
+      shape.cols = layout_.image[2];
+    } else {
+      continue;
+    }
+    file.target->HoldIn(std::make_unique<HeldFile>(file.path, shape.channels * shape.planes, shape.rows, shape.cols));
+  }
 }
 
 Status RunOutputs::KeepPlaneOfOverlay() {
@@ -176,23 +195,32 @@ Status RunOutputs::WriteOverlay(ImageSource* source) const {
   return formats::WriteOverlayPng(options_.overlay, grey.data(), labels.data(), rows, cols);
 }
 
-bool RunOutputs::streams() const {
-  const auto holds = [](const File& file) { return !file.target->streams(); };
-  return !draws_ && std::none_of(files_.begin(), files_.end(), holds);
+bool RunOutputs::holds() const {
+  return std::any_of(files_.begin(), files_.end(), [](const File& file) { return file.target->holds(); });
+}
+
+Status RunOutputs::Restore() {
+  for (const File& file : files_) FOVEA_RETURN_IF_ERROR(file.target->Restore());
+  return OkStatus();
 }
 
 Status RunOutputs::Checkpoint(JournalEntry* entry) {
   entry->states.clear();
   for (const File& file : files_) {
-    FOVEA_ASSIGN_OR_RETURN(std::vector<uint8_t> state, file.target->Checkpoint());
+    FOVEA_ASSIGN_OR_RETURN(std::vector<uint8_t> state, file.target->Checkpoint(entry->tile > 0));
     entry->states.push_back(std::move(state));
   }
   entry->objects = objects();
+  const auto labels = std::find_if(files_.begin(), files_.end(), HasLabels);
+  entry->most_objects = labels != files_.end() ? labels->steps->most_objects() : 0;
   return OkStatus();
 }
 
 void RunOutputs::KeepUnfinished(bool keep) {
-  for (const File& file : files_) file.target->KeepUnfinished(keep);
+  for (const File& file : files_) {
+    file.target->KeepUnfinished(keep);
+    if (!keep) HeldFile::Remove(file.path);
+  }
 }
 
 bool RunOutputs::HasLabels(const File& file) { return file.steps != nullptr && file.steps->has_labels(); }
@@ -212,6 +240,8 @@ std::string RunOutputs::DatasetNote() const {
 Status RunOutputs::Finish(nlohmann::ordered_json* report) {
   for (const File& file : files_) {
     FOVEA_RETURN_IF_ERROR(file.target->Finish());
+    file.target->HoldIn(nullptr);
+    HeldFile::Remove(file.path);
     (*report)["outputs"].push_back(file.path);
     if (file.steps == nullptr) continue;
     for (const std::string& line : file.steps->Decisions()) (*report)["steps"].push_back(line);

@@ -37,10 +37,13 @@ class RunOutputs {
   // Completes the files and renames them; fills "outputs", "objects" and "overlay" of the report.
   Status Finish(nlohmann::ordered_json* report);
 
-  // All that was written of an unfinished sample is in the files.
-  bool streams() const;
-  // See ImageWriter: states and objects of the entry; whether unfinished files stay.
+  // Pixels are held until the sample is complete.
+  bool holds() const;
+  // See ImageWriter: states and objects of the entry, which is in a sample when its tile is not 0; whether unfinished
+  // files stay.
   Status Checkpoint(JournalEntry* entry);
+  // After Begin: what the interrupted run held of the sample.
+  Status Restore();
   void KeepUnfinished(bool keep);
 
   // A plane had more objects than the files' type has numbers.
@@ -58,6 +61,7 @@ class RunOutputs {
   Result<File> OpenFile(const OutputLayout& out, const formats::ImageInfo& original, const std::string& path,
                         DType label_type, const std::vector<uint8_t>& state) const;
   Status KeepPlaneOfOverlay();
+  void HoldInFiles();
   static bool HasLabels(const File& file);
   int64_t objects() const;
   // Steps that want statistics of all results have those of each sample.

@@ -8,7 +8,30 @@ namespace fovea::cli {
 
 Status FileTarget::Begin(const PlaneOffset& offset) {
   offset_ = offset;
+  if (held_file_ != nullptr) held_file_->Begin();
   return OkStatus();
+}
+
+Result<std::vector<uint8_t>> FileTarget::Checkpoint(bool in_sample) {
+  if (in_sample && held_file_ != nullptr) {
+    // A disk without room for it is no reason to end the run, which can't be gone on with then.
+    const Status saved = held_file_->Save(held_pixels());
+    if (!saved.ok()) return Unsupported(saved.message());
+  }
+  Result<std::vector<uint8_t>> state = writer_->Checkpoint();
+  if (!state.ok() && state.status().code() == StatusCode::kUnsupported && !written_) return std::vector<uint8_t>();
+  return state;
+}
+
+Status FileTarget::Restore() { return held_file_ == nullptr ? OkStatus() : held_file_->Load(held_pixels()); }
+
+void FileTarget::KeepUnfinished(bool keep) {
+  writer_->KeepUnfinished(keep);
+  if (held_file_ != nullptr) held_file_->Keep(keep);
+}
+
+void FileTarget::NoteHeld(int64_t plane, int64_t y, int64_t x, int64_t rows, int64_t cols) {
+  if (held_file_ != nullptr) held_file_->Note(plane, y, x, rows, cols);
 }
 
 void FileTarget::KeepPlane(int64_t rows, int64_t cols) {
@@ -16,11 +39,18 @@ void FileTarget::KeepPlane(int64_t rows, int64_t cols) {
   plane_cols_ = cols;
 }
 
+void FileTarget::DropPlane() {
+  plane_ = {};
+  if (holds_plane()) held_file_.reset();  // the file stays as long as a record may name it
+}
+
 Status FileTarget::WriteRegion(int64_t z, int64_t c, int64_t y, int64_t x, int64_t rows, int64_t cols,
                                const float* values) {
   if (!plane_.empty() && z == 0 && c == 0) {
     for (int64_t r = 0; r < rows; ++r) std::copy_n(values + r * cols, cols, plane_.data() + (y + r) * plane_cols_ + x);
+    if (holds_plane()) NoteHeld(0, y, x, rows, cols);
   }
+  written_ = true;
   formats::Region region;
   region.t = offset_.t;
   region.z = offset_.z + z;
@@ -69,6 +99,7 @@ Status StepTarget::Write(int64_t z, int64_t c, int64_t y, int64_t x, int64_t row
     for (int64_t r = 0; r < rows; ++r) {
       std::copy_n(values + r * cols, cols, plane + (y + r) * shape_.cols + x);
     }
+    NoteHeld(c * shape_.planes + z, y, x, rows, cols);
     return OkStatus();
   }
   const int64_t pixels = rows * cols;
