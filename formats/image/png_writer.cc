@@ -95,7 +95,8 @@ class PngWriter final : public ImageWriter {
     info_.axes = info.c > 1 ? "YXS" : "YX";
     const std::string cannot = "cannot write '" + path + "': PNG ";
     if (options.dtype != DType::kUInt8 && options.dtype != DType::kUInt16) {
-      return Unsupported(cannot + "holds uint8 and uint16, not " + DTypeName(options.dtype) + "; use .tif or .npy");
+      return Unsupported(cannot + "holds uint8 and uint16, not " + DTypeName(options.dtype) +
+                         "; choose one of these (--dtype), or use .tif or .npy");
     }
     if (info.t != 1 || info.z != 1 || info.c > 4) {
       return Unsupported(cannot + "holds one plane of 1 to 4 channels; use .tif");

@@ -64,7 +64,7 @@ TEST_F(DataSetTest, MeanAndDeviationAreOfAllFiles) {
     const std::string net = Network("n.fov", "byxc", 1, step);
     const ProcessResult r = RunFolder(net, {});
     ASSERT_EQ(r.exit_code, 0) << r.err;
-    EXPECT_NE(r.out.find("statistics of all 3 images"), std::string::npos) << r.out;
+    EXPECT_NE(r.out.find("statistics of the 3 images together"), std::string::npos) << r.out;
     ExpectResults([&](double v) { return (v - mean) / (std + 1e-6); }, step);
   }
   // A sample's own where that is said; one file is a data set of its own.

@@ -187,7 +187,9 @@ void PrintBundlePage(const formats::Bundle& bundle) {
   PageLine("weights", WeightsText(bundle));
   PageLine("described by", d.format + " (" + bundle.description_file() + ")");
   for (const auto& [where, text] : d.not_understood) PageLine("not understood", where + ": " + text);
-  PageLine("to run it", RemedyText(bundle));
+  const bool has_weights = bundle.ChooseWeights().ok();
+  PageLine("to run it", has_weights ? "fovea run " + bundle.path() + " IMAGE" : RemedyText(bundle));
+  if (has_weights) PageLine("to begin sooner", RemedyText(bundle));
 }
 
 nlohmann::ordered_json BundleToJson(const formats::Bundle& bundle) {

@@ -124,7 +124,7 @@ Status AllFiles::MeasureDataSet() {
   if (dataset.empty()) return OkStatus();
   options_.words["the data set's statistics"] = TextOf(dataset);
   if (telling_ == Telling::kText) {
-    std::printf("steps go by statistics of all %lld images\n", static_cast<long long>(dataset.images));
+    std::printf("steps go by statistics of the %lld images together\n", static_cast<long long>(dataset.images));
   }
   return OkStatus();
 }
