@@ -64,6 +64,33 @@ TEST_F(StepsTest, WhatIsWrongIsSaidWithTheNearestName) {
   EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"in.tif", "n.fov"}));
 }
 
+// One step, five programs: each published one has numbers of its own (../shared/semantics.md, 2.4 and 2.6).
+TEST_F(StepsTest, NumbersOfPublishedPrograms) {
+  const std::string net = Network("n.fov", "byxc", 1);
+  const std::string in = WriteRow("in.tif", {3, 1, 4, 0, 5, 9, 2, 6, 8, 7});
+  const std::string step = "scale_range(min_percentile=25, max_percentile=75, eps=0.5, mode=per_sample)";
+  struct {
+    const char* program;
+    double low, range, zero;  // lo, hi - lo + eps; what becomes of 0
+  } const programs[] = {
+      {"exact", 2.25, 4.5 + 0.5, -2.25 / 5},       // linear between sorted[2] and [3], [6] and [7]
+      {"core", 2.25, 4.5 + 1e-6, -2.25 / 4.5},     // its own eps
+      {"jdll", 2, 5 + 0.5, -2 / 5.5},              // sorted[int(2.5)], sorted[int(7.5)]
+      {"csbdeep-fiji", 2, 5, 0},                   // sorted[round(2.25)], sorted[round(6.75)]; negative ones cut
+      {"dij1", 2.9883, 4.0078, -2.9883 / 4.0078},  // left edges of bins 85 and 199 of 256, in four decimals
+  };
+  for (const auto& [program, low, range, zero] : programs) {
+    const Values out = Result(net, in, {"--pre", step, "--compat", program});
+    ASSERT_EQ(out.size(), 10u) << program;
+    EXPECT_NEAR(out[5], (9 - low) / range, 2e-6) << program;
+    EXPECT_NEAR(out[3], zero, 2e-6) << program;
+  }
+  EXPECT_EQ(Result(net, in, {"--pre", "binarize(threshold=4)", "--compat", "jdll"})[2], 1);
+  EXPECT_EQ(Result(net, in, {"--pre", "binarize(threshold=4)"})[2], 0);
+  ExpectError(Run({"run", net, in, "-o", scratch_ / "o.tif", "--post", "softmax", "--compat", "jdll"}), 2,
+              {"JDLL has none"});
+}
+
 TEST_F(StepsTest, TimePointsPlanesAndChannelsEachWithTheirStatistics) {
   // Values 0 .. 3 in each plane, times a factor of the plane.
   const ImageInfo info = Sizes(2, 2, 3, 2, 2);
