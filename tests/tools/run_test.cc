@@ -205,6 +205,28 @@ TEST_F(RunTest, ConstantTilesAreComputedOnce) {
   EXPECT_TRUE(BytesOf(scratch_ / "whole.tif") == BytesOf(scratch_ / "banded.tif"));
 }
 
+TEST_F(RunTest, WithoutABudgetTheMachineIsTheBudget) {
+  const std::string in = Picture("in.npy", 2200, 2200);
+  auto limited = [&](const std::string& kilobytes, const std::string& out) {
+    return RunProcess({"/bin/sh", "-c",
+                       "ulimit -d " + kilobytes + " && exec " + kFovea + " run --no-record --json " + Model() + " " +
+                           in + " -o " + (scratch_ / out)});
+  };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers take more memory than programs";
+#endif
+  const ProcessResult r = limited("60000", "o.tif");
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json report = json::parse(r.out);
+  EXPECT_LE(report["measured_peak_bytes"].get<uint64_t>(), 60'000u * 1024);
+  EXPECT_NE(report["notes"].dump().find("kept to"), std::string::npos) << r.out;
+  const ProcessResult free = Run({"run", Model(), in, "-o", scratch_ / "free.tif", "--no-record", "--json"});
+  ASSERT_EQ(free.exit_code, 0) << free.err;
+  EXPECT_GT(json::parse(free.out)["measured_peak_bytes"].get<uint64_t>(), 60'000u * 1024);
+  EXPECT_FALSE(json::parse(free.out).contains("notes")) << free.out;
+  EXPECT_TRUE(BytesOf(scratch_ / "o.tif") == BytesOf(scratch_ / "free.tif"));
+}
+
 TEST_F(RunTest, ProgressAsJsonLines) {
   const std::string in = Picture("in.npy", 300, 400);
   const ProcessResult r = Run({"run", Model(), in, "-o", scratch_ / "o.tif", "--tile", "64x64", "--isa", "reference",

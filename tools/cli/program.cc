@@ -6,6 +6,7 @@
 #endif
 #include <poll.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,8 +31,9 @@ void OnSignal(int) {
   if (g_wake[1] >= 0 && write(g_wake[1], &byte, 1) < 0) g_interrupted = 1;  // nothing else can be done here
 }
 
-uint64_t StatusField(const char* field) {
-  std::ifstream in("/proc/self/status");
+// Bytes that a line "field   123 kB" of the file tells; 0: there is none.
+uint64_t FieldOf(const char* file, const char* field) {
+  std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
     if (line.rfind(field, 0) == 0) return std::strtoull(line.c_str() + std::strlen(field), nullptr, 10) * 1024;
   }
@@ -54,9 +56,22 @@ int Fail(const std::string& program, const Status& status) {
   return ExitCodeOf(status);
 }
 
-uint64_t PeakResidentBytes() { return StatusField("VmHWM:"); }
+uint64_t PeakResidentBytes() { return FieldOf("/proc/self/status", "VmHWM:"); }
 void ForgetPeakResidentBytes() { std::ofstream("/proc/self/clear_refs") << "5"; }
-uint64_t ResidentBytes() { return StatusField("VmRSS:"); }
+uint64_t ResidentBytes() { return FieldOf("/proc/self/status", "VmRSS:"); }
+
+uint64_t UsableMemoryBytes() {
+  uint64_t bytes = FieldOf("/proc/meminfo", "MemAvailable:");
+  const auto limit = [&bytes](uint64_t most) { bytes = bytes == 0 ? most : std::min(bytes, most); };
+  rlimit data{};
+  if (getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY) limit(data.rlim_cur);
+  // In a container; "max" is no number.
+  uint64_t most = 0, used = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> most && std::ifstream("/sys/fs/cgroup/memory.current") >> used) {
+    limit(most - std::min(most, used));
+  }
+  return bytes;
+}
 
 uint64_t UntouchedProgramBytes() {
   char name[4096];

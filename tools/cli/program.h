@@ -20,6 +20,9 @@ int Fail(const std::string& program, const Status& status);
 // Peak and present resident memory of this process (VmHWM, VmRSS), in bytes; 0 where /proc does not tell.
 uint64_t PeakResidentBytes();
 uint64_t ResidentBytes();
+// What this process may come to use without the system swapping or ending it: memory that is free or easily freed, at
+// most what a container (cgroup) or `ulimit -d` allows. 0 where the system does not tell.
+uint64_t UsableMemoryBytes();
 // Of the program's code and constants: what is mapped and was not needed so far.
 uint64_t UntouchedProgramBytes();
 // From now on the peak is that of what follows; nothing where the system does not allow it.

@@ -112,7 +112,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "cells_MODEL.tif, or FOLDER_MODEL/ with the names of the files; several outputs are several files, which "
             "say theirs: cells_MODEL_OUTPUT.tif");
   args.Bytes("--memory, -m", &options.memory_bytes, "BYTES",
-             "most that the process may use: 256MB, 1.5GB (default: no limit)");
+             "most that the process may use: 256MB, 1.5GB (default: what is fastest, as far as the machine has it)");
   execution.Declare(&args);
   args.Text("--tile", &tile, "[D]xHxW", "size of the output tiles (default: chosen to fit the budget)");
   steps.Declare(&args);

@@ -99,6 +99,8 @@ Status FileRun::Fit(std::optional<FittedSession>* kept) {
   if (rows == 0) return OkStatus();
   options_.session.tile[1] = rows;
   for (const size_t s : {0, 2}) options_.session.tile[s] = (*kept)->session.report().tile_size[s];
+  if (FitSession(model_, purpose, layout, kept).ok()) return OkStatus();
+  std::fill_n(options_.session.tile, 3, 0);  // as it was
   return FitSession(model_, purpose, layout, kept);
 }
 
@@ -168,6 +170,10 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
   if (!plan.weight_cache.empty()) {
     (*report)["weight_cache"] = plan.weight_cache;
     if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
+  }
+  if (fitted.machine_budget != 0) {
+    (*report)["notes"].push_back("kept to " + HumanBytes(fitted.machine_budget) +
+                                 ", nine tenths of the memory that is free here; --memory names another budget");
   }
   (*report)["strategy"] = plan.strategy;
   (*report)["passes"] = plan.passes;

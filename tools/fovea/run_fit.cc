@@ -15,6 +15,9 @@ constexpr uint64_t kSlackBytes = 512 << 10, kThreadBytes = 32 << 10;
 // The reader's cache, where there is no budget; of the budget.
 constexpr int64_t kMostCacheBytes = int64_t{256} << 20;
 constexpr uint64_t kCacheShare = 8;
+// Smaller images are not worth a look at what the machine has left; of that, what a run may use.
+constexpr int64_t kLargeImage = int64_t{1} << 22;
+constexpr double kUsableShare = 0.9;
 constexpr int64_t kBandRows = 64;
 constexpr int64_t kConversionBytes = 128 << 10;  // a block of pixels of the file's type
 // Tiles that are predicted to take longer are cut, when that takes no more than this part of the time.
@@ -78,7 +81,7 @@ uint64_t ReuseBytes(uint64_t bytes) { return static_cast<uint64_t>(TileFilter::W
 
 // The refusal, with one number for the whole process: exactly it will do. rest: bytes beside the session.
 Status TooLittle(const Model& model, const Status& refused, const SessionOptions& options, const Layout& layout,
-                 uint64_t budget, uint64_t rest) {
+                 uint64_t budget, uint64_t rest, bool named) {
   uint64_t session_bytes = refused.needed_bytes();
   std::string reason = refused.message();
   if (refused.ok()) {
@@ -95,12 +98,22 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
   constexpr uint64_t kUnit = 1000000;
   uint64_t least = rest + session_bytes + kUnit / 2;
   least = (least + ReuseBytes(least + least / 100) + kUnit - 1) / kUnit;
-  std::string message = "this image needs at least --memory " + std::to_string(least) + "MB, the budget is " +
-                        HumanBytes(budget) + "; beside the network, " + HumanBytes(rest) +
+  std::string message = "this image needs at least --memory " + std::to_string(least) + "MB, " +
+                        (named ? "the budget is " : "the machine has no more free than ") + HumanBytes(budget) +
+                        "; beside the network, " + HumanBytes(rest) +
                         " are for the program, the model and the image's buffers";
   const size_t why = reason.find("; ");
   if (why != std::string::npos) message += reason.substr(why);
   return OverBudget(message, least * kUnit);
+}
+
+// The budget where none was named: 0, as long as a session without one leaves the machine some of its memory.
+uint64_t MachineBudget(const Model& model, const SessionOptions& options, const Layout& layout, uint64_t rest) {
+  if (layout.image[0] * layout.image[1] * layout.image[2] * layout.channels < kLargeImage) return 0;
+  const auto usable = static_cast<uint64_t>(kUsableShare * static_cast<double>(UsableMemoryBytes()));
+  if (usable == 0) return 0;
+  const Result<PlanReport> plan = Session::Plan(model, layout.input_dims, options);
+  return plan.ok() && rest + plan->total_bytes() > usable ? usable : 0;
 }
 
 }  // namespace
@@ -116,7 +129,7 @@ Status FitReading(uint64_t budget, formats::ImageReader* reader, const Processed
 
 Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
                   std::optional<FittedSession>* kept) {
-  const uint64_t budget = purpose.options->memory_bytes;
+  uint64_t budget = purpose.options->memory_bytes;
   LimitCache(purpose.reader, budget);
   FOVEA_ASSIGN_OR_RETURN(const uint64_t buffers, BufferBytes(model, purpose, layout));
   SessionOptions options = purpose.options->session;
@@ -137,15 +150,17 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
   kept->reset();
   const uint64_t process = ProcessBytes(options.threads);
   const uint64_t rest = process + buffers;
+  const uint64_t machine_budget = budget == 0 ? MachineBudget(model, options, layout, rest) : 0;
+  if (machine_budget != 0) budget = machine_budget;
   if (budget != 0 && budget <= rest + ReuseBytes(budget))
-    return TooLittle(model, OkStatus(), options, layout, budget, rest);
+    return TooLittle(model, OkStatus(), options, layout, budget, rest, machine_budget == 0);
   if (budget != 0) options.memory_bytes = budget - rest - ReuseBytes(budget);
   auto session = Session::Create(model, layout.input_dims, options);
   if (session.status().code() == StatusCode::kOverBudget) {
-    return TooLittle(model, session.status(), options, layout, budget, rest);
+    return TooLittle(model, session.status(), options, layout, budget, rest, machine_budget == 0);
   }
   if (!session.ok()) return session.status();
-  kept->emplace(FittedSession{*std::move(session), tile, process, 0, options.memory_bytes, false});
+  kept->emplace(FittedSession{*std::move(session), tile, process, 0, options.memory_bytes, machine_budget, false});
   fits(&**kept);
   return OkStatus();
 }

@@ -27,11 +27,13 @@ struct FittedSession {
   uint64_t process_bytes = 0;         // of the process, without the session and the image's buffers
   uint64_t predicted_peak_bytes = 0;  // of the process
   uint64_t session_budget = 0;        // of the session alone; 0: none
+  uint64_t machine_budget = 0;        // of the process, where none was named and the machine lacks memory; 0: none
   bool reuse_tiles = false;           // there is room for what TileFilter keeps
 };
 
 // A session that, with the image's buffers and what is resident already, keeps to the budget: the one in *kept when it
 // has the right size, otherwise a new one, which takes its place.
+// Where no budget was named and what is fastest would take more memory than the machine has left, that is the budget.
 // Errors: kOverBudget, which names the smallest budget of the whole process that would do; those of Session::Create.
 Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout, std::optional<FittedSession>* kept);
 
