@@ -1,7 +1,15 @@
 // Whatever the strategy - budgets, bands, tiles, weights packed when used - the bits are those of the whole image.
+//
+// Every day 24 random networks a test at each instruction set. FOVEA_BITS_NETWORKS=N in the environment asks for N
+// instead, and leaves the plain C++ kernels out, which would take nine tenths of the time (tools/check-long, step
+// bits). The cases (two results compared bit for bit) are counted by instruction set and printed at the end.
 #include <gtest/gtest.h>
 
 #include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sstream>
 
 #include "runtime/include/fovea/session.h"
 #include "tests/support/random_graph.h"
@@ -43,7 +51,35 @@ NetBuilder WideUNet(uint32_t seed) {
   return net;
 }
 
-class Strategies : public testing::TestWithParam<uint32_t> {};
+const uint32_t kDailyNetworks = 24;
+
+uint32_t Networks() {
+  const char* text = std::getenv("FOVEA_BITS_NETWORKS");
+  const long networks = text ? std::strtol(text, nullptr, 10) : 0;
+  return networks > 0 ? static_cast<uint32_t>(networks) : kDailyNetworks;
+}
+
+std::vector<std::string> IsasToCompare() {
+  std::vector<std::string> names = test::IsaNames();
+  if (Networks() != kDailyNetworks && names.size() > 1) std::erase(names, "reference");
+  return names;
+}
+
+class Strategies : public testing::TestWithParam<uint32_t> {
+ protected:
+  static void TearDownTestSuite() {
+    for (const auto& [isa, cases] : cases_) std::printf("%s: %d cases of equal bits\n", isa.c_str(), cases);
+  }
+
+  static void ExpectEqualBits(const Tensors& actual, const Tensors& expected, const std::string& isa,
+                              const std::string& what) {
+    ASSERT_EQ(test::FirstDifference(actual, expected), "") << isa << " " << what;
+    ++cases_[isa];
+  }
+
+ private:
+  static inline std::map<std::string, int> cases_;
+};
 
 // Long axes, where lattices of kernels are counted from phases (plan/phases.h).
 TEST_P(Strategies, LongImagesInBandsAndTiles) {
@@ -58,7 +94,7 @@ TEST_P(Strategies, LongImagesInBandsAndTiles) {
     const int64_t along = 4 * pick(520, 640), across = 4 * pick(4, 8);
     const std::vector<int64_t> sizes{1, tall ? along : across, tall ? across : along, 2};
     const Tensors inputs = test::RandomTensors({sizes}, GetParam());
-    for (const std::string& isa : test::IsaNames()) {
+    for (const std::string& isa : IsasToCompare()) {
       auto whole = Session::Create(*model, {sizes}, {.isa = isa, .band_rows = -1});
       ASSERT_TRUE(whole.ok()) << whole.status().message();
       const Tensors expected = RunSession(*whole, inputs);
@@ -67,9 +103,10 @@ TEST_P(Strategies, LongImagesInBandsAndTiles) {
         if (round > 0) options.tile[1] = pick(1, sizes[1]), options.tile[2] = pick(1, sizes[2]);
         auto session = Session::Create(*model, {sizes}, options);
         ASSERT_TRUE(session.ok()) << session.status().message();
-        ASSERT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "")
-            << isa << (tall ? " tall " : " wide ") << along << " bands of " << options.band_rows << " tile "
-            << options.tile[1] << "x" << options.tile[2];
+        std::ostringstream what;
+        what << (tall ? "tall " : "wide ") << along << " bands of " << options.band_rows << " tile " << options.tile[1]
+             << "x" << options.tile[2];
+        ASSERT_NO_FATAL_FAILURE(ExpectEqualBits(RunSession(*session, inputs), expected, isa, what.str()));
       }
     }
   }
@@ -89,7 +126,7 @@ TEST_P(Strategies, WeightsPackedWhenUsed) {
   ASSERT_TRUE(model.ok()) << model.status().message();
   const std::vector<int64_t> sizes{1, net.Pick(9, 20), net.Pick(9, 20), 3};
   const Tensors inputs = test::RandomTensors({sizes}, GetParam());
-  for (const std::string& isa : test::IsaNames()) {
+  for (const std::string& isa : IsasToCompare()) {
     auto ahead = Session::Create(*model, {sizes}, {.isa = isa});
     ASSERT_TRUE(ahead.ok()) << ahead.status().message();
     const Tensors expected = RunSession(*ahead, inputs);
@@ -100,7 +137,8 @@ TEST_P(Strategies, WeightsPackedWhenUsed) {
         ASSERT_TRUE(session.ok()) << session.status().message();
         EXPECT_LT(session->report().packed_weight_bytes, ahead->report().packed_weight_bytes);
         EXPECT_GT(session->report().mapped_bytes, 0u);
-        ASSERT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "") << isa << " limit " << limit;
+        ASSERT_NO_FATAL_FAILURE(
+            ExpectEqualBits(RunSession(*session, inputs), expected, isa, "limit " + std::to_string(limit)));
       }
     }
   }
@@ -130,7 +168,7 @@ TEST_P(Strategies, BudgetsAreKeptWithTheSameBits) {
   auto model = net.Build();
   ASSERT_TRUE(model.ok()) << model.status().message();
   const Tensors inputs = test::RandomTensors({sizes}, GetParam());
-  for (const std::string& isa : test::IsaNames()) {
+  for (const std::string& isa : IsasToCompare()) {
     auto free = Session::Create(*model, {sizes}, {.isa = isa});
     ASSERT_TRUE(free.ok()) << free.status().message();
     const Tensors expected = RunSession(*free, inputs);
@@ -148,8 +186,8 @@ TEST_P(Strategies, BudgetsAreKeptWithTheSameBits) {
       auto session = Session::Create(*model, {sizes}, options);
       ASSERT_TRUE(session.ok()) << session.status().message();
       EXPECT_LE(session->report().total_bytes(), options.memory_bytes);
-      ASSERT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "")
-          << isa << " budget " << options.memory_bytes << ": " << session->report().strategy;
+      const std::string what = "budget " + std::to_string(options.memory_bytes) + ": " + session->report().strategy;
+      ASSERT_NO_FATAL_FAILURE(ExpectEqualBits(RunSession(*session, inputs), expected, isa, what));
     }
   }
 }
@@ -180,7 +218,7 @@ TEST_P(Strategies, TilesOfAPlanThatAreAskedForKeepToItsBudget) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Random, Strategies, testing::Range(0u, 24u));
+INSTANTIATE_TEST_SUITE_P(Random, Strategies, testing::Range(0u, Networks()));
 
 }  // namespace
 }  // namespace fovea
