@@ -81,8 +81,7 @@ Status CheckReach(const DimExpr& total, bool same) {
   if (!total.IsConst() || total.Const() >= (same ? 0 : -1)) return OkStatus();
   return Unsupported(
       "sizes that its kernel does not reach, about which ONNX's text and ONNX Runtime disagree; export it with pads "
-      "and "
-      "output_padding");
+      "and output_padding");
 }
 
 // What ConvTranspose adds to a window: pads that follow from output_shape or auto_pad, and output_padding.
@@ -101,7 +100,7 @@ Status PadTransposed(NodeContext& c, const Dims& in, Window* w) {
       const DimExpr total = (in[i] - 1) * w->stride[a] + extra[i] + (w->kernel[a] - 1) * w->dilation[a] + 1 - out;
       FOVEA_RETURN_IF_ERROR(CheckReach(total, shape.empty()));
       const DimExpr half = FloorDiv(total, 2);
-      w->pad_begin[a] = auto_pad == "SAME_UPPER" ? half : total - half;
+      w->pad_begin[a] = Max(auto_pad == "SAME_UPPER" ? half : total - half, 0);  // what lacks is added at the end
       w->pad_end[a] = total - w->pad_begin[a];
     }
     w->pad_end[a] = w->pad_end[a] - extra[i];

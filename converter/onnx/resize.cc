@@ -101,8 +101,7 @@ Status ScaleSizes(NodeContext& c, ValueId scales, const std::vector<int64_t>& ax
     if (rounded && p->coordinates == ResizeCoordinates::kAlignCorners) {
       c.Warn(
           "align_corners with a scale that does not give whole sizes: positions follow ONNX's definition, from the "
-          "size "
-          "before it is rounded down; PyTorch and ONNX Runtime take the rounded one");
+          "size before it is rounded down; PyTorch and ONNX Runtime take the rounded one");
     }
     return OkStatus();
   }

@@ -127,6 +127,22 @@ Status Gather(NodeContext& c) {
   return c.Out(0, c.b.Add(GatherParams{axis}, {x, indices}, c.b.value(x).dtype));
 }
 
+// Where wrapping pads are negative the image is cropped first, and what is left is what repeats (as in PyTorch and ONNX
+// Runtime; ONNX's text is silent). The other modes give the same either way.
+Result<ValueId> CropBeforeWrap(NodeContext& c, ValueId x, PadParams* p) {
+  if (p->mode != kernels::PadMode::kWrap) return x;
+  PadParams crop;
+  bool any = false;
+  for (size_t axis = 0; axis < p->begin.size(); ++axis) {
+    crop.begin.push_back(Min(p->begin[axis], 0));
+    crop.end.push_back(Min(p->end[axis], 0));
+    any = any || !(crop.begin[axis] == DimExpr(0)) || !(crop.end[axis] == DimExpr(0));
+    p->begin[axis] = Max(p->begin[axis], 0);
+    p->end[axis] = Max(p->end[axis], 0);
+  }
+  return any ? c.b.Add(std::move(crop), {x}) : Result<ValueId>(x);
+}
+
 Status Pad(NodeContext& c) {
   FOVEA_ASSIGN_OR_RETURN(const ValueId x, c.Need(0));
   const size_t rank = c.b.dims(x).size();
@@ -176,7 +192,8 @@ Status Pad(NodeContext& c) {
     }
   }
   if (none) return c.Out(0, x);
-  std::vector<ValueId> inputs{x};
+  FOVEA_ASSIGN_OR_RETURN(const ValueId cropped, CropBeforeWrap(c, x, &p));
+  std::vector<ValueId> inputs{cropped};
   if (value != ir::kNoValue && p.mode == kernels::PadMode::kConstant) inputs.push_back(value);
   return c.Out(0, c.b.Add(std::move(p), std::move(inputs)));
 }

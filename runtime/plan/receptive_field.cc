@@ -8,6 +8,8 @@ namespace fovea::plan {
 namespace {
 
 constexpr int64_t kMaxLattice = 4096;
+// Times a position of an image it still fits into 64 bits.
+constexpr int64_t kMaxRate = int64_t{1} << 30;
 
 // Positions of the input axis per position of the output axis.
 void LinkRate(const AxisLink& link, int64_t* numerator, int64_t* denominator) {
@@ -31,6 +33,20 @@ void LinkRate(const AxisLink& link, int64_t* numerator, int64_t* denominator) {
   }
 }
 
+// The rate a/c after b/d, reduced. Rates without a value (tensors without elements) and beyond kMaxRate (files from
+// strangers: strides of millions, one after the other) reach everything.
+void SetRate(int64_t a, int64_t b, int64_t c, int64_t d, AxisTrace* found) {
+  int64_t top = 0, bottom = 0;
+  if (!__builtin_mul_overflow(a, b, &top) && !__builtin_mul_overflow(c, d, &bottom) && top > 0 && bottom > 0) {
+    const int64_t common = std::gcd(top, bottom);
+    found->numerator = top / common;
+    found->denominator = bottom / common;
+    if (found->numerator <= kMaxRate && found->denominator <= kMaxRate) return;
+  }
+  found->unbounded = true;
+  found->numerator = found->denominator = kMaxLattice + 1;
+}
+
 void TraceAxis(const NodeLinks& links, const AxisLink& link, const AxisTrace* out, AxisTrace* in) {
   if (link.kind == LinkKind::kUnused) return;
   AxisTrace found;
@@ -44,10 +60,7 @@ void TraceAxis(const NodeLinks& links, const AxisLink& link, const AxisTrace* ou
     found.origin = out->origin;
     int64_t numerator = 1, denominator = 1;
     LinkRate(link, &numerator, &denominator);
-    const int64_t top = out->numerator * numerator, bottom = out->denominator * denominator;
-    const int64_t common = std::gcd(top, bottom);
-    found.numerator = top / common;
-    found.denominator = bottom / common;
+    SetRate(out->numerator, numerator, out->denominator, denominator, &found);
   }
   if (!in->seen) {
     *in = found;

@@ -184,6 +184,64 @@ TEST(OnnxOperators, PadModes) {
   }
 }
 
+// What is cropped away does not come back: 2 3 4 repeats, then 1 2 3.
+TEST(OnnxOperators, WrapAfterCropping) {
+  const std::pair<std::vector<int64_t>, std::vector<double>> cases[] = {{{0, -1, 0, 2}, {2, 3, 4, 2, 3}},
+                                                                        {{0, 2, 0, -1}, {2, 3, 1, 2, 3}}};
+  for (const auto& [pads, want] : cases) {
+    ModelMaker maker(19);
+    maker.Input("x", {1, 4}).Output("y").Integers("pads", {4}, pads);
+    SetString(maker.Node("Pad", {"x", "pads"}, {"y"}), "mode", "wrap");
+    EXPECT_EQ(Compare(RunNode(maker, {{"float32", {1, 4}, {1, 2, 3, 4}}}), {"", {1, 5}, want}, 0, 0), "") << pads[1];
+  }
+}
+
+// One column more than the kernel reaches, which is 3 * 2 = 6 wide: it is the last one, of zeros, whatever auto_pad
+// says.
+TEST(OnnxOperators, TransposedSizesBeyondTheKernel) {
+  for (const char* auto_pad : {"NOTSET", "SAME_UPPER", "SAME_LOWER"}) {
+    ModelMaker maker(11);
+    maker.Input("x", {1, 1, 3}).Output("y").Weights("w", {1, 1, 2}, {1, 10});
+    auto& node = maker.Node("ConvTranspose", {"x", "w"}, {"y"});
+    SetInts(node, "strides", {2});
+    SetInts(node, "output_shape", {7});
+    SetString(node, "auto_pad", auto_pad);
+    const Tensor got = RunNode(maker, {{"float32", {1, 1, 3}, {1, 2, 3}}});
+    EXPECT_EQ(Compare(got, {"", {1, 1, 7}, {1, 10, 2, 20, 3, 30, 0}}, 0, 0), "") << auto_pad;
+  }
+}
+
+// The reach of networks is told to the user right after conversion, of those too that give nothing.
+TEST(OnnxOperators, ReachOfTensorsWithoutElements) {
+  ModelMaker maker(18);
+  maker.Input("x", {1, 1, 2, 9}).Output("y").Weights("s", {4}, {1, 1, 0.3f, 1});
+  maker.Node("Resize", {"x", "", "s"}, {"y"});
+  converter::Report report;
+  const Result<Model> model = ConvertAndLoad(maker.model, {}, &report);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const auto fields = model->ReceptiveFields();
+  ASSERT_TRUE(fields.ok()) << fields.status().message();
+}
+
+// Strides of 2^20 in a row: their product passes 2^63, and the reach is said to have no end.
+TEST(OnnxOperators, ReachOfHugeStrides) {
+  ModelMaker maker(12);
+  maker.Input("x", {1, 1, 1, 1}).Output("y");
+  const char* names[] = {"x", "a", "b", "c", "y"};
+  for (int i = 0; i < 4; ++i) {
+    auto& node = maker.Node("MaxPool", {names[i]}, {names[i + 1]});
+    SetInts(node, "kernel_shape", {1, 1});
+    SetInts(node, "strides", {1 << 20, 1 << 20});
+  }
+  converter::Report report;
+  const Result<Model> model = ConvertAndLoad(maker.model, {}, &report);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const auto fields = model->ReceptiveFields();
+  ASSERT_TRUE(fields.ok()) << fields.status().message();
+  ASSERT_EQ(fields->size(), 1u);
+  for (const auto& side : (*fields)[0].sides) EXPECT_TRUE(side.unbounded);
+}
+
 // Everything that depends on sizes alone: 2 H W + {0, 1, 2}.
 TEST(OnnxOperators, SizeAndRange) {
   ModelMaker maker(13);
