@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 #include "tools/cli/program.h"
 #include "tools/fovea/processed_image.h"
@@ -15,9 +16,18 @@ class Inputs {
  public:
   Inputs(const Model& model, const RunOptions& options, std::vector<std::string> paths)
       : model_(model), options_(options), paths_(std::move(paths)) {}
+  ~Inputs() {
+    if (told_) std::fputs("\r\033[K", stderr);
+  }
+  Inputs(const Inputs&) = delete;
+  Inputs& operator=(const Inputs&) = delete;
 
   Status Open(int64_t i, DatasetImage* opened) {
     current_ = static_cast<size_t>(i);
+    if (options_.progress == ProgressKind::kLine) {
+      std::fprintf(stderr, "\r\033[Kstatistics of all images: %zu of %zu", current_ + 1, paths_.size());
+      told_ = true;
+    }
     image_.reset();
     FOVEA_ASSIGN_OR_RETURN(reader_, formats::OpenImage(paths_[current_]));
     FOVEA_ASSIGN_OR_RETURN(const bool takes_volumes, TakesVolumes(model_));
@@ -49,6 +59,7 @@ class Inputs {
   const RunOptions& options_;
   std::vector<std::string> paths_;
   size_t current_ = 0;
+  bool told_ = false;
   std::unique_ptr<formats::ImageReader> reader_;
   std::unique_ptr<ProcessedImage> image_;
 };
