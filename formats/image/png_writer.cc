@@ -23,7 +23,8 @@ void PutBig32(uint8_t* at, uint32_t value) {
 class PngFile {
  public:
   Status Open(const std::string& path) {
-    FOVEA_RETURN_IF_ERROR(file_.Create(path));
+    // A temporary name that the next run finds: what a killed one leaves is written over.
+    FOVEA_RETURN_IF_ERROR(file_.CreateResumable(path, false));
     static constexpr uint8_t kSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     return Append(kSignature, sizeof kSignature);
   }

@@ -1,6 +1,8 @@
 #include "formats/image/overlay.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <set>
 
@@ -32,6 +34,20 @@ TEST(LabelMask, CountsComponentsOfBothConnectivities) {
   count = LabelMask(nothing.data(), 3, 3, -1e30f, Connectivity::kFour, labels.data());
   EXPECT_EQ(*count, 0);
   EXPECT_FALSE(LabelMask(nothing.data(), 0, 3, 0, Connectivity::kFour, labels.data()).ok());
+}
+
+// What a killed run left under the temporary name is written over, and nothing stays.
+TEST(Overlay, TakesThePlaceOfWhatAKilledRunLeft) {
+  TemporaryFolder folder;
+  std::ofstream(folder.File(".o.png.part")) << std::string(5000, 'x');
+  const std::vector<float> grey(12, 1.0f);
+  const std::vector<int32_t> labels(12, 0);
+  ASSERT_OK(WriteOverlayPng(folder.File("o.png"), grey.data(), labels.data(), 3, 4));
+  EXPECT_FALSE(std::filesystem::exists(folder.File(".o.png.part")));
+  auto reader = OpenImage(folder.File("o.png"));
+  ASSERT_OK(reader.status());
+  EXPECT_EQ((*reader)->info().x, 4);
+  EXPECT_LT(std::filesystem::file_size(folder.File("o.png")), 5000u);
 }
 
 TEST(Overlay, DrawsOutlinesInDistinctColours) {
