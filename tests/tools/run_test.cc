@@ -59,7 +59,7 @@ const std::string kPicture = "an overlay beside the result";
 class ResumeTest : public RunTest, public ::testing::WithParamInterface<ResumeCase> {};
 
 TEST_P(ResumeTest, KilledAtAnyPlaceAndGoneOnWithGivesTheSameBytes) {
-  const std::string in = Picture("in.npy", 700, 900), out = scratch_ / GetParam().out;
+  const std::string in = Picture("in.npy", 520, 720), out = scratch_ / GetParam().out;
   fs::create_directory(scratch_ / "once");
   const std::string once = scratch_ / ("once/" + GetParam().out);
   std::vector<std::string> files{"in.npy", GetParam().out, "once"};
