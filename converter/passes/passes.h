@@ -19,6 +19,7 @@ Status SimplifyAffine(ir::Graph* graph);
 Status FoldBatchNorm(ir::Graph* graph);
 Status FuseActivation(ir::Graph* graph);
 Status FuseResidual(ir::Graph* graph);
+Status SplitDoubled(ir::Graph* graph);
 Status CommonSubexpressions(ir::Graph* graph);
 Status DeadCode(ir::Graph* graph);
 

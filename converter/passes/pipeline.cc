@@ -29,6 +29,7 @@ constexpr Pass kPasses[] = {
     {"fold_pad", FoldPad},
     {"fuse_residual", FuseResidual},
     {"fuse_activation", FuseActivation},
+    {"split_doubled", SplitDoubled},
     {"fold_constants", FoldConstants},
     {"common_subexpressions", CommonSubexpressions},
 };

@@ -45,7 +45,8 @@ struct ConvArgs {
   ConstView src;       // rank 5
   View dst;            // rank 5
   ConstView residual;  // rank 5 with dst's dims when the layer has one; may be dst itself
-  // Before the view's first element, D, H, W; may be negative. Odd along axes that are upsampled.
+  // Before the view's first element, D, H, W; may be negative. Along axes that are upsampled, odd for
+  // windows of 3 and even for windows of 5: odd by as much as half the window is.
   int64_t pad[3] = {0, 0, 0};
   // Position of dst's first element in the whole output image, counted from where the row's lattice begins.
   int64_t dst_origin[3] = {0, 0, 0};

@@ -16,6 +16,8 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "kernels/vector-inl.h"
@@ -46,8 +48,8 @@ struct Points<8> {
 
 constexpr double Power(double x, int n) { return n == 0 ? 1.0 : x * Power(x, n - 1); }
 
-// x <- B^T x for one line of alpha vectors.
-template <int kAlpha>
+// x <- B^T x for one line of alpha vectors, the points being those of P.
+template <int kAlpha, class P = Points<kAlpha>>
 HWY_INLINE void TransformInput(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) {
   const Floats d;
   const auto c = [d](double value) HWY_ATTR { return hn::Set(d, static_cast<float>(value)); };
@@ -57,14 +59,14 @@ HWY_INLINE void TransformInput(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) {
     y[2] = hn::Sub(x[2], x[1]);
     y[3] = hn::Sub(x[3], x[1]);
   } else if constexpr (kAlpha == 6) {
-    constexpr double a = Points<6>::kPair[0], b = Points<6>::kPair[1];
+    constexpr double a = P::kPair[0], b = P::kPair[1];
     constexpr double s1 = a * a + b * b, s2 = a * a * b * b;
     y[0] = hn::MulAdd(c(s2), x[0], hn::NegMulAdd(c(s1), x[2], x[4]));
     y[5] = hn::MulAdd(c(s2), x[1], hn::NegMulAdd(c(s1), x[3], x[5]));
     const Vec even_a = hn::NegMulAdd(c(b * b), x[2], x[4]), odd_a = hn::NegMulAdd(c(b * b), x[1], x[3]);
     const Vec even_b = hn::NegMulAdd(c(a * a), x[2], x[4]), odd_b = hn::NegMulAdd(c(a * a), x[1], x[3]);
-    y[1] = hn::MulAdd(c(a), odd_a, even_a);
-    y[2] = hn::NegMulAdd(c(a), odd_a, even_a);
+    y[1] = a == 1 ? hn::Add(even_a, odd_a) : hn::MulAdd(c(a), odd_a, even_a);
+    y[2] = a == 1 ? hn::Sub(even_a, odd_a) : hn::NegMulAdd(c(a), odd_a, even_a);
     y[3] = hn::MulAdd(c(b), odd_b, even_b);
     y[4] = hn::NegMulAdd(c(b), odd_b, even_b);
   } else {
@@ -166,6 +168,59 @@ struct Upsampled {
     for (int i = 0; i < kFactors; ++i) {
       for (int j = 0; j < kTaps; ++j) g[i][j] = kRows[i][j];
     }
+  }
+};
+
+// Five taps on an image whose positions were doubled. Even and odd outputs have filters of three taps on the same
+// positions, e = (w0 + w1, w2 + w3, w4) and o = (w0, w1 + w2, w3 + w4), and what they differ by is a filter of two taps
+// on differences of neighbours: sum of (o - e)[k] x[i + k] = w1 (x[i+1] - x[i]) + w3 (x[i+2] - x[i+1]). So F(4, 3)
+// gives four even outputs, and F(4, 2) on the differences what the odd ones add to them. With the points 0, 1, -1, 2,
+// -2, infinity for the first and all but 1 for the second, the difference, the factor (x - 1), completes its
+// polynomials to those of the first: the six values serve all 11 products, for 8 outputs. Largest error over largest
+// output, 64 channels: 4.4e-6 for the pair (1, 2); 3.8e-6 but a larger mean error for (1, 3/2).
+struct UpsampledFive {
+  static constexpr int kTaps = 5, kM = 8, kInputs = 6, kStep = 4, kValues = 6, kFactors = 11, kUpsample = 2;
+  struct Pairs {
+    static constexpr double kPair[] = {1, 2};
+  };
+  // The products of the differences have the values of 0, -1, 2, -2 and infinity.
+  static constexpr int ValueOf(int factor) { return factor <= 6 ? factor % 6 : factor - 5; }
+  static HWY_INLINE void Input(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) { TransformInput<6, Pairs>(x, y); }
+  static HWY_INLINE void Output(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) {
+    const Floats d;
+    const Vec two = hn::Set(d, 2.0f), four = hn::Set(d, 4.0f), eight = hn::Set(d, 8.0f);
+    const Vec sum = hn::Add(x[1], x[2]), difference = hn::Sub(x[1], x[2]);
+    const Vec sum2 = hn::Add(x[3], x[4]), difference2 = hn::Sub(x[3], x[4]);
+    y[0] = hn::Add(hn::Add(x[0], sum), sum2);
+    y[2] = hn::MulAdd(two, difference2, difference);
+    y[4] = hn::MulAdd(four, sum2, sum);
+    y[6] = hn::Add(hn::MulAdd(eight, difference2, difference), x[5]);
+    const Vec more = hn::Add(x[8], x[9]), less = hn::Sub(x[8], x[9]);
+    y[1] = hn::Add(y[0], hn::Add(hn::Add(x[6], x[7]), more));
+    y[3] = hn::Add(y[2], hn::MulSub(two, less, x[7]));
+    y[5] = hn::Add(y[4], hn::MulAdd(four, more, x[7]));
+    y[7] = hn::Add(y[6], hn::Add(hn::MulSub(eight, less, x[7]), x[10]));
+  }
+  static void Filters(double (&g)[kFactors][kTaps]) {
+    constexpr double kPoints[] = {0, 1, -1, 2, -2};
+    for (auto& row : g) std::fill(std::begin(row), std::end(row), 0.0);
+    for (int i = 0; i < 5; ++i) {
+      double norm = 1, norm_without_one = 1;
+      for (int l = 0; l < 5; ++l) {
+        if (l == i) continue;
+        norm *= kPoints[i] - kPoints[l];
+        if (l != 1) norm_without_one *= kPoints[i] - kPoints[l];
+      }
+      const double p = kPoints[i];
+      g[i][0] = g[i][1] = 1 / norm;
+      g[i][2] = g[i][3] = p / norm;
+      g[i][4] = p * p / norm;
+      if (i == 1) continue;
+      const int factor = i == 0 ? 6 : 5 + i;
+      g[factor][1] = 1 / norm_without_one;
+      g[factor][3] = p / norm_without_one;
+    }
+    g[5][4] = g[10][3] = 1;
   }
 };
 

@@ -1,7 +1,7 @@
 // Winograd convolution: windows of 3x3 and 5x5 (and 3x3x3, transformed plane by plane), stride 1, no groups.
 //
-// A 3x3 window on an image whose pixels were doubled (nearest neighbour) reads the image before it was: see Upsampled
-// in winograd-inl.h.
+// A window on an image whose pixels were doubled (nearest neighbour) reads the image before it was: see Upsampled and
+// UpsampledFive in winograd-inl.h.
 //
 // A unit is a run of tiles of m x m outputs. Their inputs are transformed into scratch (V), alpha^2 small matrix
 // products with the transformed weights give M for one block of output channels at a time, and the output transform
@@ -436,7 +436,8 @@ struct Filter {
 
 using Filter3x3 = Filter<Plain<6, 3>>;
 using Filter5x5 = Filter<Plain<8, 5>>;
-using FilterUpsampled = Filter<Upsampled>;
+using Filter3x3Upsampled = Filter<Upsampled>;
+using Filter5x5Upsampled = Filter<UpsampledFive>;
 
 }  // namespace winograd
 }  // namespace HWY_NAMESPACE
@@ -447,20 +448,21 @@ HWY_AFTER_NAMESPACE();
 namespace fovea::kernels {
 namespace {
 
-// F(4x4) for all: for 3x3 with a quarter of the multiplications, for 5x5 with 4/25 of them, for 3x3 on an image that
-// was doubled with 25/144 of them.
+// F(4x4): for 3x3 with a quarter of the multiplications, for 5x5 with 4/25 of them, for 3x3 on an image that was
+// doubled with 25/144 of them. F(8x8) for 5x5 on such an image, with 121/1600 of them.
 #define FOVEA_WINOGRAD_ROW(target, isa, filter, name)                               \
   {{{isa, name, target::winograd::filter::Accepts, target::winograd::filter::Units, \
      target::winograd::filter::ScratchFloats, target::winograd::filter::Run},       \
     target::winograd::filter::PackedFloats,                                         \
     target::winograd::filter::Pack},                                                \
-   {1, 4, 4},                                                                       \
+   {1, target::winograd::filter::kM, target::winograd::filter::kM},                 \
    true,                                                                            \
    false},
-#define FOVEA_WINOGRAD_ROWS(target, isa, label)                                  \
-  FOVEA_WINOGRAD_ROW(target, isa, Filter3x3, "conv/winograd/" label "/f4x4-3x3") \
-  FOVEA_WINOGRAD_ROW(target, isa, Filter5x5, "conv/winograd/" label "/f4x4-5x5") \
-  FOVEA_WINOGRAD_ROW(target, isa, FilterUpsampled, "conv/winograd/" label "/f4x4-3x3-doubled")
+#define FOVEA_WINOGRAD_ROWS(target, isa, label)                                                   \
+  FOVEA_WINOGRAD_ROW(target, isa, Filter3x3, "conv/winograd/" label "/f4x4-3x3")                  \
+  FOVEA_WINOGRAD_ROW(target, isa, Filter5x5, "conv/winograd/" label "/f4x4-5x5")                  \
+  FOVEA_WINOGRAD_ROW(target, isa, Filter3x3Upsampled, "conv/winograd/" label "/f4x4-3x3-doubled") \
+  FOVEA_WINOGRAD_ROW(target, isa, Filter5x5Upsampled, "conv/winograd/" label "/f8x8-5x5-doubled")
 
 constexpr ConvKernel kRows[] = {
 #if HWY_TARGETS & HWY_AVX3

@@ -134,4 +134,18 @@ bool SameParams(const OpParams& a, const OpParams& b) {
   return same;
 }
 
+bool RepeatsEachTwice(const ResizeParams& p) {
+  using C = kernels::ResizeCoordinates;
+  using R = kernels::ResizeRounding;
+  if (p.mode != kernels::ResizeMode::kNearest || !p.roi.empty() || p.scales_input >= 0) return false;
+  switch (p.coordinates) {
+    case C::kAsymmetric: return p.rounding == R::kFloor || p.rounding == R::kRoundPreferFloor;  // o / 2
+    case C::kHalfPixel:                                                                         // o / 2 - 1/4
+    case C::kPytorchHalfPixel:
+    case C::kHalfPixelSymmetric: return p.rounding == R::kRoundPreferFloor || p.rounding == R::kRoundPreferCeil;
+    case C::kTfHalfPixelForNearest: return true;  // floor((o + 1/2) / 2)
+    default: return false;
+  }
+}
+
 }  // namespace fovea

@@ -322,6 +322,8 @@ Result<OpParams> MakeParams(OpKind kind);
 std::string ParamsToString(const OpParams& params);
 // The same operator with the same parameters; sizes are compared as expressions, floats by their bits.
 bool SameParams(const OpParams& a, const OpParams& b);
+// Along axes that become twice as long, output position o is input position o / 2, for all sizes.
+bool RepeatsEachTwice(const ResizeParams& params);
 
 }  // namespace fovea
 

@@ -7,24 +7,9 @@
 namespace fovea::plan {
 namespace {
 
-// Output position o of an axis takes input position o / 2, for all sizes.
-bool Doubles(const ResizeParams& p) {
-  using C = kernels::ResizeCoordinates;
-  using R = kernels::ResizeRounding;
-  if (p.mode != kernels::ResizeMode::kNearest || !p.roi.empty() || p.scales_input >= 0) return false;
-  switch (p.coordinates) {
-    case C::kAsymmetric: return p.rounding == R::kFloor || p.rounding == R::kRoundPreferFloor;  // o / 2
-    case C::kHalfPixel:                                                                         // o / 2 - 1/4
-    case C::kPytorchHalfPixel:
-    case C::kHalfPixelSymmetric: return p.rounding == R::kRoundPreferFloor || p.rounding == R::kRoundPreferCeil;
-    case C::kTfHalfPixelForNearest: return true;  // floor((o + 1/2) / 2)
-    default: return false;
-  }
-}
-
 // The factors of a Resize along D, H, W, each 1 or 2; false when it is something else.
 bool FactorsOf(const ResolvedNode& node, Int3* factors) {
-  if (node.kind != OpKind::kResize || node.Has(1) || !Doubles(std::get<ResizeParams>(node.node->params))) return false;
+  if (node.kind != OpKind::kResize || node.Has(1) || !RepeatsEachTwice(std::get<ResizeParams>(node.node->params))) return false;
   const int rank = static_cast<int>(node.out.size());
   for (int a = 0; a < rank; ++a) {
     const size_t axis = static_cast<size_t>(a);
@@ -39,9 +24,11 @@ bool FactorsOf(const ResolvedNode& node, Int3* factors) {
   return true;
 }
 
-bool HasOddPadding(const ResolvedNode& conv, const Int3& factors) {
+// Windows begin where those of "same" padding do, up to whole source positions: kernels know no other place.
+bool BeginsAsSame(const ResolvedNode& conv, const Int3& factors) {
+  const Int3& kernel = std::get<ConvParams>(conv.node->params).kernel;
   for (size_t s = 0; s < 3; ++s) {
-    if (factors[s] > 1 && conv.pad_begin[s] % 2 == 0) return false;
+    if (factors[s] > 1 && conv.pad_begin[s] % 2 != kernel[s] / 2 % 2) return false;
   }
   return true;
 }
@@ -80,7 +67,7 @@ class Fuser {
     const auto conv = std::find_if(graph_.nodes.begin(), graph_.nodes.end(), [&](const ResolvedNode& node) {
       return node.kind == OpKind::kConv && node.node->inputs[0] == doubled;
     });
-    if (conv == graph_.nodes.end() || !HasOddPadding(*conv, factors)) return false;
+    if (conv == graph_.nodes.end() || !BeginsAsSame(*conv, factors)) return false;
     ResolvedNode fused = *conv;
     auto node = std::make_shared<Node>(*conv->node);
     node->inputs[0] = resize.node->inputs[0];

@@ -1,6 +1,7 @@
 // Each pass on small graphs: what it must change, what it must leave, and that results stay the same.
 #include "converter/passes/passes.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "converter/passes/pipeline.h"
@@ -11,6 +12,10 @@ namespace {
 
 // Weights are rounded once more than the unfolded arithmetic: a few units in the last place of sums of tens of terms.
 constexpr double kFolded = 1e-5;
+
+using kernels::ResizeCoordinates;
+using kernels::ResizeMode;
+using kernels::ResizeRounding;
 
 class Passes : public ::testing::Test {
  protected:
@@ -275,6 +280,85 @@ TEST_F(Passes, FuseResidualLeavesBroadcastsAndActivated) {
   ir::Graph fused = graph;
   Must(converter::FuseActivation(&fused));
   EXPECT_EQ(CountKind(Applied(fused, converter::FuseResidual, Input(3)), OpKind::kBinary), 2);
+}
+
+// conv(concat(double(small), x)): which are split, and that nothing else is.
+class SplitDoubled : public Passes {
+ protected:
+  struct Case {
+    int64_t small = 16, large = 16, out = 16;  // channels
+    int64_t window = 3, pad = 1, stride = 1;
+    bool doubled_first = true, more_beside = false, between = false;
+    ResizeMode mode = ResizeMode::kNearest;
+    ResizeCoordinates coordinates = ResizeCoordinates::kAsymmetric;
+    int64_t factor = 2;
+    bool concat_is_output = false, doubled_is_output = false, residual = false;
+  };
+
+  ir::Graph Split(const Case& c) {
+    graph = ir::Graph();
+    const DimExpr rows = DimExpr::InputDim(0, 1), cols = DimExpr::InputDim(0, 2);
+    const ValueId x = b.Input("x", DType::kFloat32, {1, rows, cols, c.small});
+    ConvTransposeParams up;
+    up.kernel = up.stride = {1, c.factor, c.factor};
+    const ValueId y = Must(b.Add(up, {x, random.Constant(&b, {1, c.factor, c.factor, c.small, c.large})}));
+    ResizeParams resize;
+    resize.mode = c.mode;
+    resize.coordinates = c.coordinates;
+    resize.rounding = ResizeRounding::kFloor;
+    resize.sizes = {1, rows * c.factor, cols * c.factor, c.small};
+    const ValueId doubled = Must(b.Add(resize, {x}));
+    std::vector<ValueId> parts = {doubled, y};
+    if (c.more_beside) parts.push_back(Relu(y));
+    if (!c.doubled_first) std::reverse(parts.begin(), parts.end());
+    if (c.between) parts.insert(parts.begin(), Must(b.Unary(UnaryFn::kTanh, y)));
+    const ValueId concat = Must(b.Add(ConcatParams{3}, parts));
+    const int64_t channels = b.dims(concat)[3].Const();
+    ConvParams p;
+    p.kernel = {1, c.window, c.window};
+    p.pad_begin = p.pad_end = {0, c.pad, c.pad};
+    p.stride = {1, c.stride, c.stride};
+    p.act = {UnaryFn::kRelu};
+    std::vector<ValueId> inputs = {concat, random.Constant(&b, {1, c.window, c.window, channels, c.out}),
+                                   random.Constant(&b, {c.out})};
+    if (c.residual) inputs.push_back(y);
+    b.Output("z", Must(b.Add(p, inputs)));
+    if (c.concat_is_output) b.Output("concat", concat);
+    if (c.doubled_is_output) b.Output("doubled", doubled);
+    return Applied(graph, converter::SplitDoubled, {random.Tensor({1, 4, 5, c.small})}, kFolded);
+  }
+  int Convolutions(const Case& c) { return CountKind(Split(c), OpKind::kConv); }
+};
+
+TEST_F(SplitDoubled, StepsUp) {
+  for (const bool doubled_first : {true, false}) {
+    for (const int64_t window : {3, 5}) {
+      const ir::Graph after =
+          Split({.small = 17, .large = 19, .window = window, .pad = window / 2, .doubled_first = doubled_first});
+      EXPECT_EQ(CountKind(after, OpKind::kConv), 2) << after.ToString();
+      EXPECT_EQ(CountKind(after, OpKind::kConcat), 0) << after.ToString();
+    }
+    const ir::Graph after = Split({.doubled_first = doubled_first, .more_beside = true});
+    EXPECT_EQ(CountKind(after, OpKind::kConv), 2) << after.ToString();
+    EXPECT_EQ(CountKind(after, OpKind::kConcat), 1) << after.ToString();
+  }
+}
+
+TEST_F(SplitDoubled, LeavesOthers) {
+  EXPECT_EQ(Convolutions({}), 2);
+  EXPECT_EQ(Convolutions({.small = 15}), 1);
+  EXPECT_EQ(Convolutions({.large = 15}), 1);
+  EXPECT_EQ(Convolutions({.out = 15}), 1);
+  EXPECT_EQ(Convolutions({.window = 1, .pad = 0}), 1);
+  EXPECT_EQ(Convolutions({.pad = 0}), 1);
+  EXPECT_EQ(Convolutions({.stride = 2}), 1);
+  EXPECT_EQ(Convolutions({.between = true}), 1);
+  EXPECT_EQ(Convolutions({.mode = ResizeMode::kLinear}), 1);
+  EXPECT_EQ(Convolutions({.coordinates = ResizeCoordinates::kAlignCorners}), 1);
+  EXPECT_EQ(Convolutions({.factor = 3}), 1);
+  EXPECT_EQ(Convolutions({.concat_is_output = true}), 1);
+  EXPECT_EQ(Convolutions({.doubled_is_output = true}), 1);
+  EXPECT_EQ(Convolutions({.residual = true}), 1);
 }
 
 TEST_F(Passes, CommonSubexpressions) {

@@ -36,11 +36,11 @@ int Resized(NetBuilder& net, int x, const Upsampling& how) {
 const std::vector<int64_t> kImage = {1, 11, 9, 3};
 
 // An image of 24 channels is made, doubled and convolved.
-NetBuilder Doubling(const Upsampling& how, const std::vector<int64_t>& image = kImage) {
+NetBuilder Doubling(const Upsampling& how, const std::vector<int64_t>& image = kImage, int window = 3) {
   NetBuilder net(5);
   const int x = net.Input(image.size() == 5 ? "bzyxc" : "byxc", {image.begin(), image.end()});
   const int y = Resized(net, net.Conv(x, 24, 3, 1, 1, 1, {kernels::UnaryFn::kRelu}), how);
-  net.Output(net.Conv(y, 20, 3, 1, 1, 1, {kernels::UnaryFn::kRelu}));
+  net.Output(net.Conv(y, 20, window, 1, 1, 1, {kernels::UnaryFn::kRelu}));
   return net;
 }
 
@@ -104,6 +104,32 @@ TEST(FuseUpsampling, Volumes) {
   }
 }
 
+TEST(FuseUpsampling, WindowsOfFive) {
+  for (const std::vector<int64_t>& image :
+       {kImage, std::vector<int64_t>{1, 1, 1, 3}, {2, 1, 6, 3}, {1, 20, 3, 3}, {1, 17, 26, 3}}) {
+    CheckResults(Doubling({}, image, 5), image);
+  }
+  if (kernels::BestIsa() != kernels::Isa::kReference) {
+    EXPECT_TRUE(Fused(Doubling({}, kImage, 5)));
+  }
+}
+
+// What a concatenation is split into: the doubled image's part takes the other's as its residual.
+TEST(FuseUpsampling, WithResidual) {
+  for (const int window : {3, 5}) {
+    NetBuilder net(9);
+    const int x = net.Input("byxc", {1, 22, 18, 3});
+    const int fine = net.Conv(x, 20, 3), coarse = net.Conv(net.Conv(x, 24, 3, 2), 24, 3);
+    const int beside = net.Conv(fine, 17, window);
+    const int doubled = Resized(net, coarse, {});
+    net.Output(net.Conv(doubled, 17, window, 1, 1, 1, {kernels::UnaryFn::kRelu}, beside));
+    CheckResults(net, {1, 22, 18, 3});
+    if (kernels::BestIsa() != kernels::Isa::kReference) {
+      EXPECT_TRUE(Fused(net, {1, 22, 18, 3}));
+    }
+  }
+}
+
 TEST(FuseUpsampling, SizesOfOneAndBatches) {
   for (const std::vector<int64_t>& image : {std::vector<int64_t>{1, 1, 1, 3}, {2, 1, 6, 3}, {3, 7, 2, 3}}) {
     CheckResults(Doubling({}, image), image);
@@ -132,6 +158,14 @@ TEST(FuseUpsampling, LeavesWhatItMustNotTouch) {
   const int doubled = Resized(net, net.Conv(x, 24, 3), {});
   net.Output(net.Add(p, {doubled, net.RandomConst({1, 3, 3, 24, 20}, 0.07f)}));
   EXPECT_FALSE(Fused(net));
+  // Nor in the places of "same" padding: windows of five with one row of it.
+  NetBuilder shifted(7);
+  p.kernel = {1, 5, 5};
+  p.pad_begin = p.pad_end = {0, 1, 1};
+  const int image = shifted.Conv(shifted.Input("byxc", {kImage.begin(), kImage.end()}), 24, 3);
+  shifted.Output(shifted.Add(p, {Resized(shifted, image, {}), shifted.RandomConst({1, 5, 5, 24, 20}, 0.04f)}));
+  EXPECT_FALSE(Fused(shifted));
+  CheckResults(shifted, kImage);
   // As the convolution's residual, the doubled image is still needed.
   NetBuilder residual(8);
   const int r = residual.Input("byxc", {kImage.begin(), kImage.end()});
