@@ -1,8 +1,11 @@
 // Convolution of a concatenation with a doubled image (nearest neighbour), the step up of many U-Nets:
 //   conv(concat(double(a), b), w) = conv(double(a), wa) + conv(b, wb)
-// where wa and wb are the filters of the channels of each. The second becomes the residual of the first. A convolution
-// that alone reads a doubled image does without making it, with a third to two thirds of the multiplications
+// where wa and wb are the filters of the channels of each. The convolution of what stands second in the concatenation
+// becomes the residual of the other, so that the result keeps its sizes as expressions. A convolution that alone reads
+// a doubled image does without making it, with a half to two thirds of the multiplications
 // (runtime/plan/fuse_upsampling.h), and the concatenation is not made either.
+#include <utility>
+
 #include "converter/ir/size_ratio.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/rewrite.h"
@@ -124,8 +127,11 @@ class Splitter {
       FOVEA_ASSIGN_OR_RETURN(other, builder_.Add(std::get<ConcatParams>(concat->params), others.images));
     }
     const ir::ValueId bias = conv.inputs.size() > 2 ? conv.inputs[2] : kNoValue;
-    FOVEA_ASSIGN_OR_RETURN(const ir::ValueId residual, Convolve(conv, others, other, kNoValue, kNoValue));
-    FOVEA_ASSIGN_OR_RETURN(const ir::ValueId sum, Convolve(conv, doubled, doubled.images[0], bias, residual));
+    std::pair<const Part*, ir::ValueId> first{&doubled, doubled.images[0]}, second{&others, other};
+    if (others.first == 0) std::swap(first, second);
+    FOVEA_ASSIGN_OR_RETURN(const ir::ValueId residual,
+                           Convolve(conv, *second.first, second.second, kNoValue, kNoValue));
+    FOVEA_ASSIGN_OR_RETURN(const ir::ValueId sum, Convolve(conv, *first.first, first.second, bias, residual));
     Replace(&graph_, &graph_.nodes[n], sum);
     graph_.Recognised("convolution of a doubled image beside another one split in two");
     return OkStatus();

@@ -34,7 +34,7 @@ double WorkPerElement(const Plan& plan, size_t n) {
   double positions = 1;  // of the transformed tile, for each output
   for (size_t s = 1; s < 3; ++s) {
     const auto m = static_cast<double>(lattice[s]);
-    positions *= (m + static_cast<double>(kernel[s]) - 1) / m;
+    positions *= (m + static_cast<double>(kernel[s] - node.upsample[s])) / m;  // one less where the image is doubled
   }
   const auto in = static_cast<double>(node.in[0].back()), out = static_cast<double>(node.out.back());
   const double products = direct / static_cast<double>(kernel[1] * kernel[2]);

@@ -344,6 +344,29 @@ TEST_F(SplitDoubled, StepsUp) {
   }
 }
 
+// A U-Net's sizes: floor(h / 2) beside 2 floor(h / 4), equal where the network runs. Later nodes have the sizes of the
+// one that stood first.
+TEST_F(SplitDoubled, SizesOfPooledImages) {
+  for (const bool doubled_first : {true, false}) {
+    graph = ir::Graph();
+    PoolParams pool;
+    pool.kernel = pool.stride = {1, 2, 2};
+    const ValueId fine = Must(b.Add(pool, {Image(16)})), coarse = Must(b.Add(pool, {fine}));
+    ResizeParams resize;
+    resize.mode = ResizeMode::kNearest;
+    resize.coordinates = ResizeCoordinates::kAsymmetric;
+    resize.rounding = ResizeRounding::kFloor;
+    resize.sizes = b.dims(coarse);
+    for (const size_t axis : {size_t{1}, size_t{2}}) resize.sizes[axis] = resize.sizes[axis] * 2;
+    std::vector<ValueId> parts = {Must(b.Add(resize, {coarse})), fine};
+    if (!doubled_first) std::reverse(parts.begin(), parts.end());
+    const ValueId y = ConvLast(Must(b.Add(ConcatParams{3}, parts)), 32, 16);
+    b.Output("z", ConvLast(Relu(y), 16, 3));
+    const ir::Graph after = Applied(graph, converter::SplitDoubled, {random.Tensor({1, 8, 12, 16})}, kFolded);
+    EXPECT_EQ(CountKind(after, OpKind::kConv), 3) << after.ToString();
+  }
+}
+
 TEST_F(SplitDoubled, LeavesOthers) {
   EXPECT_EQ(Convolutions({}), 2);
   EXPECT_EQ(Convolutions({.small = 15}), 1);
