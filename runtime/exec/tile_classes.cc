@@ -45,7 +45,7 @@ bool Fits(const plan::AxisLink& link, int64_t in, int64_t out) {
   switch (link.kind) {
     case LinkKind::kUnused:
     case LinkKind::kBroadcast: return true;
-    case LinkKind::kWindow: return in == out * link.stride;
+    case LinkKind::kWindow: return in * link.factor == out * link.stride;
     case LinkKind::kTransposed: return in * link.stride == out;
     case LinkKind::kExpand: return in == out * link.factor;
     case LinkKind::kShrink: return in * link.factor == out;

@@ -9,7 +9,8 @@ namespace {
 
 // The factors of a Resize along D, H, W, each 1 or 2; false when it is something else.
 bool FactorsOf(const ResolvedNode& node, Int3* factors) {
-  if (node.kind != OpKind::kResize || node.Has(1) || !RepeatsEachTwice(std::get<ResizeParams>(node.node->params))) return false;
+  if (node.kind != OpKind::kResize || node.Has(1) || !RepeatsEachTwice(std::get<ResizeParams>(node.node->params)))
+    return false;
   const int rank = static_cast<int>(node.out.size());
   for (int a = 0; a < rank; ++a) {
     const size_t axis = static_cast<size_t>(a);

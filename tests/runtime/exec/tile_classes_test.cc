@@ -119,6 +119,31 @@ TEST(TileClasses, EqualInputsOfOneClassGiveEqualBits) {
   EXPECT_GT(repeats, 500);  // the test saw what it is about
 }
 
+// Convolutions that read a doubled image: tiles move by twice as much behind them.
+TEST(TileClasses, DoubledImagesHaveClassesToo) {
+  const std::vector<int64_t> sizes = {1, 96, 112, 3};
+  for (const int window : {3, 5}) {
+    test::NetBuilder net(3);
+    const int x = net.Input("byxc", {sizes.begin(), sizes.end()});
+    const int doubled = net.Upsample2(net.Conv(net.Conv(x, 16, 3, 2), 24, 3), kernels::ResizeMode::kNearest,
+                                      kernels::ResizeCoordinates::kHalfPixel);
+    net.Output(net.Conv(doubled, 16, window));
+    auto model = net.Build();
+    ASSERT_TRUE(model.ok());
+    const std::vector<float> image = NearlyConstant(sizes, 1);
+    for (const std::string& isa : test::IsaNames()) {
+      SessionOptions options = {.isa = isa};
+      options.tile[1] = options.tile[2] = 16;
+      auto session = Session::Create(*model, {sizes}, options);
+      ASSERT_TRUE(session.ok());
+      Witness witness(sizes, image);
+      ASSERT_TRUE(session->Run(witness, witness).ok());
+      witness.Settle();
+      EXPECT_GT(witness.repeats(), 5) << isa << " " << window;
+    }
+  }
+}
+
 TEST(TileClasses, TilesThatAreSkippedAreNeitherReadNorWritten) {
   const std::vector<int64_t> sizes = {1, 96, 112, 3};
   auto model = test::RandomNet(0, sizes, 8).Build();
