@@ -152,6 +152,7 @@ ValueId Builder::Constant(const std::string& name, DType dtype, std::vector<int6
   return Constant(name, dtype, std::move(dims), std::make_shared<const std::vector<float>>(std::move(data)));
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): callers hand temporaries over
 ValueId Builder::Constant(const std::string& name, DType dtype, std::vector<int64_t> dims, ConstData data) {
   Value constant;
   constant.name = name;
@@ -174,6 +175,7 @@ ValueId Builder::Integers(const std::string& name, DType dtype, std::vector<int6
   return v;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): callers hand temporaries over
 ValueId Builder::Sizes(const std::string& name, std::vector<DimExpr> elements, int rank, DType dtype) {
   std::vector<int64_t> dims;
   if (rank == 1) dims.push_back(static_cast<int64_t>(elements.size()));

@@ -22,18 +22,19 @@ DimExpr Clamp(const DimExpr& x, const DimExpr& low, const DimExpr& high) { retur
 int64_t Near(int64_t index) { return std::clamp(index, -kBeyond, kBeyond); }
 
 // One axis of Slice: begin:end:step of numpy as start and count.
-void SliceAxis(const DimExpr& size, DimExpr begin, DimExpr end, int64_t step, DimExpr* start, DimExpr* count) {
-  const auto bring = [&](DimExpr e, const DimExpr& low, const DimExpr& high) {
+void SliceAxis(const DimExpr& size, const DimExpr& begin, const DimExpr& end, int64_t step, DimExpr* start,
+               DimExpr* count) {
+  const auto bring = [&](const DimExpr& e, const DimExpr& low, const DimExpr& high) {
     if (e.IsConst() && e.Const() >= kBeyond) return high;
     if (e.IsConst() && e.Const() <= -kBeyond) return low;
     return Clamp(FromStart(e, size), low, high);
   };
   if (step > 0) {
-    *start = bring(std::move(begin), 0, size);
-    *count = Max(CeilDiv(bring(std::move(end), 0, size) - *start, step), 0);
+    *start = bring(begin, 0, size);
+    *count = Max(CeilDiv(bring(end, 0, size) - *start, step), 0);
   } else {
-    *start = bring(std::move(begin), 0, size - 1);
-    *count = Max(CeilDiv(*start - bring(std::move(end), -1, size - 1), -step), 0);
+    *start = bring(begin, 0, size - 1);
+    *count = Max(CeilDiv(*start - bring(end, -1, size - 1), -step), 0);
   }
 }
 

@@ -214,7 +214,8 @@ std::optional<Image> ImageOf(ir::Graph* graph, ir::ValueId x, std::vector<int64_
 Result<ir::ValueId> OfChannels(ir::Builder* b, ir::ValueId v, const Image& image, ir::ValueId x) {
   if (!image.reshaped) return v;
   const Dims dims = b->dims(x), own = b->dims(v);
-  const DimExpr groups = dims[dims.size() - 2], each = dims.back();
+  const DimExpr& groups = dims[dims.size() - 2];
+  const DimExpr& each = dims.back();
   const size_t rank = own.size();
   const Dims last_two{rank > 1 ? own[rank - 2] : DimExpr(1), rank > 0 ? own[rank - 1] : DimExpr(1)};
   FOVEA_ASSIGN_OR_RETURN(const ir::ValueId matrix, b->Reshape(v, last_two));

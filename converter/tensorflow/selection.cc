@@ -70,7 +70,7 @@ Status StridedSlice(NodeContext& c) {
       out.emplace_back(1);
       continue;
     }
-    const DimExpr size = in[axis];
+    const DimExpr& size = in[axis];
     const int64_t step = strides[i];
     if (step == 0) return CorruptFile("a stride of 0");
     if (bit("shrink_axis_mask", i)) {
