@@ -175,13 +175,13 @@ ValueId Builder::Integers(const std::string& name, DType dtype, std::vector<int6
   return v;
 }
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): callers hand temporaries over
 ValueId Builder::Sizes(const std::string& name, std::vector<DimExpr> elements, int rank, DType dtype) {
   std::vector<int64_t> dims;
   if (rank == 1) dims.push_back(static_cast<int64_t>(elements.size()));
   return Sizes(name, std::move(elements), std::move(dims), dtype);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): callers hand temporaries over
 ValueId Builder::Sizes(const std::string& name, std::vector<DimExpr> elements, std::vector<int64_t> dims, DType dtype) {
   if (AllConst(elements)) {
     std::vector<int64_t> numbers;
