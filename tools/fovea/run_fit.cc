@@ -12,6 +12,9 @@ namespace {
 
 // What the process needs besides what is counted one by one: code of libraries, small allocations; of each thread.
 constexpr uint64_t kSlackBytes = 512 << 10, kThreadBytes = 32 << 10;
+// What one start may have resident more than another one. Kept free, so that an interrupted run fits again, with its
+// tiles, and the budget that a refusal names does.
+constexpr uint64_t kRestartBytes = 1 << 20;
 // The reader's cache, where there is no budget; of the budget.
 constexpr int64_t kMostCacheBytes = int64_t{256} << 20;
 constexpr uint64_t kCacheShare = 8;
@@ -94,9 +97,8 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
       reason = session.status().message();
     }
   }
-  // Rounded up, and with room for what the process has resident from one start to the next.
-  constexpr uint64_t kUnit = 1000000;
-  uint64_t least = rest + session_bytes + kUnit / 2;
+  constexpr uint64_t kUnit = 1000000;  // rounded up
+  uint64_t least = rest + session_bytes + kRestartBytes;
   least = (least + ReuseBytes(least + least / 100) + kUnit - 1) / kUnit;
   std::string message = "this image needs at least --memory " + std::to_string(least) + "MB, " +
                         (named ? "the budget is " : "the machine has no more free than ") + HumanBytes(budget) +
@@ -105,6 +107,18 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
   const size_t why = reason.find("; ");
   if (why != std::string::npos) message += reason.substr(why);
   return OverBudget(message, least * kUnit);
+}
+
+// Within options->memory_bytes, which is set to what the session may use: less than that, when it will do.
+Result<Session> CreateSession(const Model& model, const Layout& layout, SessionOptions* options) {
+  const uint64_t most = options->memory_bytes;
+  if (most > kRestartBytes) {
+    options->memory_bytes = most - kRestartBytes;
+    auto session = Session::Create(model, layout.input_dims, *options);
+    if (session.status().code() != StatusCode::kOverBudget) return session;
+    options->memory_bytes = most;
+  }
+  return Session::Create(model, layout.input_dims, *options);
 }
 
 // The budget where none was named: 0, as long as a session without one leaves the machine some of its memory.
@@ -155,7 +169,7 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
   if (budget != 0 && budget <= rest + ReuseBytes(budget))
     return TooLittle(model, OkStatus(), options, layout, budget, rest, machine_budget == 0);
   if (budget != 0) options.memory_bytes = budget - rest - ReuseBytes(budget);
-  auto session = Session::Create(model, layout.input_dims, options);
+  auto session = CreateSession(model, layout, &options);
   if (session.status().code() == StatusCode::kOverBudget) {
     return TooLittle(model, session.status(), options, layout, budget, rest, machine_budget == 0);
   }
