@@ -1,5 +1,6 @@
 // Bundles through the programs: from a download to a result, and what broken ones get.
 #include <pty.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -377,6 +378,29 @@ TEST_F(BundleProgramTest, CommandsTakeADownloadAsItIs) {
 }
 
 // The third kind: a .fov with all that a package has, the example as its self-test.
+// Unpacked networks and models for the time being are gone, wherever the program was and however often it was told.
+TEST_F(BundleProgramTest, InterruptedConversionsLeaveNothing) {
+  const fs::path zip = kShared / "models/sm1-n2v2d-fiji/bundle.zip";
+  if (!fs::exists(zip)) GTEST_SKIP() << zip << " is not here";
+  fs::create_directory(scratch_ / "tmp");
+  const std::string out = scratch_ / "m.fov", tmp = "TMPDIR=" + (scratch_ / "tmp");
+  const std::vector<std::vector<std::string>> commands = {
+      {kConvert, zip, "-o", out, "-q"}, {kFovea, "plan", zip}, {kFovea, "info", zip, "--ops"}, {kFovea, "test", zip}};
+  int interrupted = 0;
+  for (const auto& command : commands) {
+    for (int after = 5; after < 60; after += 9) {
+      SCOPED_TRACE(command[0] + " " + command[1] + " after " + std::to_string(after) + " ms");
+      const ProcessResult r = RunProcess(command, {tmp}, after, after % 2 == 0 ? SIGINT : SIGTERM);
+      interrupted += r.exit_code == 130;
+      // By the default action, before the program has begun: nothing was made.
+      EXPECT_TRUE(r.exit_code == 0 || r.exit_code == 130 || r.exit_code > 128) << r.exit_code << r.err;
+      EXPECT_TRUE(fs::is_empty(scratch_ / "tmp"));
+      EXPECT_FALSE(fs::exists(out + ".part"));
+    }
+  }
+  EXPECT_GT(interrupted, 0);
+}
+
 TEST_F(BundleProgramTest, AModelFileIsBuiltFromAnExample) {
   const std::vector<std::string> words = {kConvert,    kSample + "/nuclei.onnx",
                                           "--bundle",  scratch_ / "built.fov",

@@ -25,7 +25,7 @@ volatile std::sig_atomic_t g_interrupted = 0;
 int g_wake[2] = {-1, -1};  // a pipe: what waits for an interrupt reads, the handler writes
 
 void OnSignal(int) {
-  if (g_interrupted != 0) std::_Exit(kInterrupted);
+  if (g_interrupted != 0 && g_wake[1] < 0) std::_Exit(kInterrupted);
   g_interrupted = 1;
   const char byte = 0;
   if (g_wake[1] >= 0 && write(g_wake[1], &byte, 1) < 0) g_interrupted = 1;  // nothing else can be done here

@@ -36,13 +36,15 @@ void ReturnFreedMemory();
 int AvailableThreads();
 
 // Ctrl-C and SIGTERM set a flag instead of ending the process, so that nothing is left half-written. A second one ends
-// it.
+// it, unless EndSoonAfterInterrupt does: Ctrl-C in a terminal and the program that started this one may both send one.
 void CatchInterrupts();
 bool Interrupted();
 // After an interrupt the program has `milliseconds` to end by itself; then `last` is called from a thread of its own
 // and the process ends with kInterrupted. For work that can't look at Interrupted() all the time. Call it once, after
 // CatchInterrupts.
 void EndSoonAfterInterrupt(int milliseconds, void (*last)());
+// For it, so that Ctrl-C ends a program within 200 ms.
+constexpr int kPromptMs = 120;
 
 // Seconds since an arbitrary start, monotonic.
 double Seconds();

@@ -1,4 +1,5 @@
-// A folder for the time being: removed, with all that is in it, when it goes out of scope.
+// A folder for the time being: removed, with all that is in it, when it goes out of scope, and by a program that ends
+// early.
 #ifndef FOVEA_TOOLS_CLI_TEMPORARY_H_
 #define FOVEA_TOOLS_CLI_TEMPORARY_H_
 
@@ -23,6 +24,9 @@ class TemporaryFolder {
   void Remove();
   std::string path_;
 };
+
+// Those that there are; none is made afterwards. For a program that ends without leaving its scopes, from any thread.
+void RemoveTemporaryFolders();
 
 }  // namespace fovea::cli
 

@@ -2,10 +2,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 
 #include "converter/convert.h"
@@ -13,6 +12,7 @@
 #include "tools/cli/args.h"
 #include "tools/cli/program.h"
 #include "tools/cli/self_test.h"
+#include "tools/cli/temporary.h"
 #include "tools/convert/bundle_source.h"
 #include "tools/convert/compare.h"
 #include "tools/convert/options.h"
@@ -27,22 +27,23 @@ constexpr const char* kProgram = "fovea-convert";
 class Unfinished {
  public:
   explicit Unfinished(const std::string& path) : path_(path) {
-    const std::string before = converter::EmissionName(path);
-    if (before.size() >= sizeof g_paths[0]) return;
-    std::memcpy(g_paths[0], path.c_str(), path.size() + 1);
-    std::memcpy(g_paths[1], before.c_str(), before.size() + 1);
-    std::signal(SIGINT, Remove);
-    std::signal(SIGTERM, Remove);
+    const std::lock_guard<std::mutex> lock(g_mutex);
+    g_part = path;
   }
   ~Unfinished() {
-    std::signal(SIGINT, SIG_DFL);
-    std::signal(SIGTERM, SIG_DFL);
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
+    RemoveAll();
+    const std::lock_guard<std::mutex> lock(g_mutex);
+    g_part.clear();
   }
   Unfinished(const Unfinished&) = delete;
   Unfinished& operator=(const Unfinished&) = delete;
 
+  static void RemoveAll() {
+    const std::lock_guard<std::mutex> lock(g_mutex);
+    if (g_part.empty()) return;
+    unlink(converter::EmissionName(g_part).c_str());  // first, since it becomes the other one
+    unlink(g_part.c_str());
+  }
   const std::string& path() const { return path_; }
   Status RenameTo(const std::string& name) const {
     std::error_code error;
@@ -51,14 +52,10 @@ class Unfinished {
   }
 
  private:
-  static void Remove(int) {
-    for (const char* path : g_paths) unlink(path);
-    _exit(kInterrupted);
-  }
-  static char g_paths[2][4096];
+  static inline std::mutex g_mutex;
+  static inline std::string g_part;
   const std::string path_;
 };
-char Unfinished::g_paths[2][4096];
 
 // The model as a file that has been written and read back before it gets its name.
 Result<Model> WriteModelFile(const ir::Graph& graph, const ConvertLine& line) {
@@ -217,7 +214,14 @@ int ConvertMain(const std::vector<std::string>& words) {
   if (!line.out.empty() && std::filesystem::equivalent(line.in[0], line.out, error)) {
     return Fail(kProgram, InvalidArgument(line.out + ": is the input itself; choose another name"));
   }
-  return ConvertFile(line);
+  // Ctrl-C ends the program at once, wherever it is, and leaves nothing behind.
+  CatchInterrupts();
+  EndSoonAfterInterrupt(0, [] {
+    RemoveTemporaryFolders();
+    Unfinished::RemoveAll();  // last, since writing may only now begin
+  });
+  const int code = ConvertFile(line);
+  return Interrupted() ? kInterrupted : code;
 }
 
 }  // namespace fovea::cli

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "tools/cli/program.h"
+#include "tools/cli/temporary.h"
 #include "tools/fovea/bundle_page.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
@@ -82,6 +83,8 @@ int InfoCommand(const std::vector<std::string>& words) {
     }
     return PrintBundlePage(*bundle), kDone;
   }
+  CatchInterrupts();
+  EndSoonAfterInterrupt(kPromptMs, RemoveTemporaryFolders);  // a bundle that is being converted
   const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea info", model.status());
   std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();

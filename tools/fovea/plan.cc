@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "tools/cli/program.h"
+#include "tools/cli/temporary.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 #include "tools/fovea/model_source.h"
@@ -195,6 +196,8 @@ int PlanCommand(const std::vector<std::string>& words) {
   auto options = execution.ToSession();
   if (!options.ok()) return Fail("fovea plan", options.status());
   options->streaming = true;
+  CatchInterrupts();
+  EndSoonAfterInterrupt(kPromptMs, RemoveTemporaryFolders);  // a bundle that is being converted
   const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea plan", model.status());
   std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();

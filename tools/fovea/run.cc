@@ -5,6 +5,7 @@
 
 #include "formats/image/output_file.h"
 #include "tools/cli/program.h"
+#include "tools/cli/temporary.h"
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 #include "tools/fovea/data_set.h"
@@ -15,9 +16,6 @@
 
 namespace fovea::cli {
 namespace {
-
-// Ctrl-C ends the program within 200 ms, whatever it does.
-constexpr int kPromptMs = 120;
 
 Status ParseWriteOptions(const std::string& dtype, const std::string& compression, formats::WriteOptions* write) {
   constexpr DType kTypes[] = {DType::kFloat32, DType::kFloat64, DType::kUInt8, DType::kUInt16,
@@ -166,6 +164,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   CatchInterrupts();
   EndSoonAfterInterrupt(kPromptMs, [] {
     formats::RemoveTemporaryFiles();
+    RemoveTemporaryFolders();
     std::fputs("\nfovea run: cancelled\n", stderr);
   });
 
