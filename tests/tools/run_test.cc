@@ -114,6 +114,28 @@ INSTANTIATE_TEST_SUITE_P(
                       ResumeCase{"Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
     [](const auto& test) { return test.param.name; });
 
+// What an interrupted run left is gone or cut off: said, with what to do, rather than a result with holes.
+TEST_F(RunTest, WhatWasLeftIsDamaged) {
+  const std::string in = Picture("in.npy", 520, 720), out = scratch_ / "o.tif";
+  const std::vector<std::string> words = Slow(in, out, {"--labels", "--resume"});
+  const std::string held = scratch_ / ".o.tif.held.part", part = scratch_ / ".o.tif.part";
+  for (int after = 1500; after < 12000 && !fs::exists(held); after += after / 2) RunProcess(words, {}, after, SIGKILL);
+  if (!fs::exists(held) || !fs::exists(part + ".journal")) GTEST_SKIP() << "done before it was killed";
+  const auto refused = [&words](const std::string& name) {
+    const ProcessResult r = RunProcess(words);
+    ExpectError(r, 2, {name, "; run without --resume to begin anew"});
+    EXPECT_EQ(r.err.find("goes on from here"), std::string::npos) << r.err;
+  };
+  fs::resize_file(held, fs::file_size(held) / 2);
+  refused(".o.tif.held.part");
+  fs::remove(held);
+  refused(".o.tif.held.part");
+  fs::remove(part);
+  refused(".o.tif.part");
+  EXPECT_EQ(Run({"run", Model(), in, "-o", out, "--labels"}).exit_code, 0);
+  EXPECT_EQ(scratch_.Files(), (std::vector<std::string>{"in.npy", "o.tif"}));
+}
+
 // The tiles of the interrupted run are those that its budget chose; what goes on keeps to it, too.
 TEST_F(RunTest, KilledUnderABudgetAndGoneOnWith) {
   const std::string in = Picture("in.npy", 400, 600), out = scratch_ / "o.tif";

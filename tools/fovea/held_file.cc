@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 namespace fovea::cli {
 namespace {
 
@@ -43,6 +45,7 @@ Status HeldFile::Save(const float* pixels) {
     FOVEA_RETURN_IF_ERROR(file_.CreateResumable(path_, false));
     file_.Keep(keep_);
     open_ = true;
+    FOVEA_RETURN_IF_ERROR(file_.Resize(bytes()));  // what comes to lie in it later reads as 0
   }
   for (const Place& place : changed_) FOVEA_RETURN_IF_ERROR(SavePlace(place, pixels));
   changed_.clear();
@@ -53,11 +56,14 @@ Status HeldFile::Load(float* pixels) {
   FOVEA_RETURN_IF_ERROR(file_.CreateResumable(path_, true));
   file_.Keep(keep_);
   open_ = true;
+  std::error_code error;
+  const std::string name = formats::OutputFile::PartName(path_);
+  if (std::filesystem::file_size(name, error) != bytes()) return CorruptFile(name + ": has not the size that it had");
   // Plane by plane, since a read takes what one call of the system gives.
-  const auto bytes = static_cast<uint64_t>(rows_ * cols_) * sizeof(float);
+  const auto plane_bytes = static_cast<uint64_t>(rows_ * cols_) * sizeof(float);
   for (int64_t plane = 0; plane < planes_; ++plane) {
-    FOVEA_RETURN_IF_ERROR(
-        file_.ReadAt(static_cast<uint64_t>(plane) * bytes, pixels + plane * rows_ * cols_, static_cast<size_t>(bytes)));
+    FOVEA_RETURN_IF_ERROR(file_.ReadAt(static_cast<uint64_t>(plane) * plane_bytes, pixels + plane * rows_ * cols_,
+                                       static_cast<size_t>(plane_bytes)));
   }
   return OkStatus();
 }

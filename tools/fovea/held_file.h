@@ -22,7 +22,7 @@ class HeldFile {
   void Note(int64_t plane, int64_t y, int64_t x, int64_t rows, int64_t cols);
   // What was noted since the last Save is on disk. pixels: all planes. Errors: kIo; what was saved before stays.
   Status Save(const float* pixels);
-  // All that was saved by the process that was interrupted; 0 elsewhere. Errors: kNotFound, kIo.
+  // All that was saved by the process that was interrupted; 0 elsewhere. Errors: kNotFound, kCorruptFile, kIo.
   Status Load(float* pixels);
   // Whether the file outlives the process.
   void Keep(bool keep);
@@ -34,6 +34,7 @@ class HeldFile {
   struct Place {
     int64_t plane, y, x, rows, cols;
   };
+  uint64_t bytes() const { return static_cast<uint64_t>(planes_ * rows_ * cols_) * sizeof(float); }
   Status SavePlace(const Place& place, const float* pixels);
 
   const std::string path_;

@@ -59,7 +59,7 @@ Status Checkpoints::Record(int64_t sample, int64_t tile, RunOutputs* outputs) {
 }
 
 Status Checkpoints::Failed(const Status& status, RunOutputs* outputs) {
-  if (!written_) return status;
+  if (!written_ || status.message().find("without --resume") != std::string::npos) return status;
   if (wanted_ || status.code() == StatusCode::kCancelled) {
     return Status(status.code(), status.message() + "; the same command with --resume goes on from here");
   }

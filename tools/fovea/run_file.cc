@@ -73,6 +73,12 @@ class FileRun {
   double start_ = Seconds();
 };
 
+// Something of the interrupted run is missing or damaged.
+Status CannotGoOn(const Status& status) {
+  if (status.ok()) return status;
+  return Status(status.code(), status.message() + "; run without --resume to begin anew");
+}
+
 // The journal of the run that is to be gone on with; refuses when the halves would not belong together.
 Status FileRun::ReadInterrupted() {
   FOVEA_ASSIGN_OR_RETURN(const nlohmann::json identity, RunIdentity(model_, input_, options_.words));
@@ -113,7 +119,7 @@ Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* fi
     if (Interrupted()) return Cancelled("cancelled");
     FOVEA_RETURN_IF_ERROR(source->Select(s));
     FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
-    if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(outputs_->Restore());
+    if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(CannotGoOn(outputs_->Restore()));
     counted->BeginSample();
     filter->BeginSample(first_tile, [&](const TileInfo& tile) -> Status {
       if (Interrupted()) return Cancelled("cancelled");
@@ -149,7 +155,7 @@ Status FileRun::RunPatches(Session* session, ImageSource* source, ImageSink* sin
   for (int64_t s = first; s < image_->samples(); ++s) {
     FOVEA_RETURN_IF_ERROR(source->Select(s));
     FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
-    if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(outputs_->Restore());
+    if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(CannotGoOn(outputs_->Restore()));
     for (int64_t p = interrupted_ && s == first ? interrupted_->tile : 0; p < count; ++p) {
       if (Interrupted()) return Cancelled("cancelled");
       FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s, p, outputs_.get()));
@@ -229,8 +235,9 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
                            "; run without --resume to begin anew");
   }
   outputs_ = std::make_unique<RunOutputs>(&model_, &options_, image_.get(), &rescaling_);
-  FOVEA_RETURN_IF_ERROR(
-      outputs_->Open(input_, output_, original, label_type_, interrupted_ ? &*interrupted_ : nullptr));
+  const Status opened = outputs_->Open(input_, output_, original, label_type_, interrupted_ ? &*interrupted_ : nullptr);
+  if (opened.code() == StatusCode::kNotFound && interrupted_) return CannotGoOn(opened);
+  FOVEA_RETURN_IF_ERROR(opened);
   if (interrupted_) {
     checkpoints_->Continue(*interrupted_, outputs_.get());
     progress_.AlreadyDone(interrupted_->sample * sample_pixels +
