@@ -386,6 +386,8 @@ TEST_F(BundleProgramTest, InterruptedConversionsLeaveNothing) {
   const std::string out = scratch_ / "m.fov", tmp = "TMPDIR=" + (scratch_ / "tmp");
   const std::vector<std::vector<std::string>> commands = {
       {kConvert, zip, "-o", out, "-q"}, {kFovea, "plan", zip}, {kFovea, "info", zip, "--ops"}, {kFovea, "test", zip}};
+  ExpectError(RunProcess({kFovea, "plan", zip}, {"TMPDIR=" + (scratch_ / "none")}), 2,
+              {"TMPDIR does not name a folder"});
   int interrupted = 0;
   for (const auto& command : commands) {
     for (int after = 5; after < 60; after += 9) {

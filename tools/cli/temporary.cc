@@ -45,6 +45,7 @@ Result<TemporaryFolder> TemporaryFolder::Create(const std::string& parent) {
   const std::lock_guard<std::mutex> lock(folders.mutex);
   if (folders.closed) return Cancelled("cancelled");
   if (error || mkdtemp(path.data()) == nullptr) {
+    if (below.empty()) return IoError("TMPDIR does not name a folder; a folder for the time being is made in it");
     return IoError(below.string() + ": a folder can't be made in it; is there room, and may you write to it?");
   }
   folders.paths.push_back(path);
