@@ -46,7 +46,7 @@ std::vector<float> ToFloats(const Hdf5Type& type, const std::string& bytes) {
   std::vector<float> out(bytes.size() / type.width);
   if (type.kind == Hdf5Type::kFloat && type.width == 4 && type.exponent_bits == 8 && !type.big_endian &&
       std::endian::native == std::endian::little) {
-    std::memcpy(out.data(), bytes.data(), out.size() * sizeof(float));
+    if (!out.empty()) std::memcpy(out.data(), bytes.data(), out.size() * sizeof(float));
     return out;
   }
   for (size_t i = 0; i < out.size(); ++i) {

@@ -1,7 +1,7 @@
 // The reference executor: whole image, every value in a tight buffer of its own, reference kernels, one thread, nodes
 // in order. Slow and obvious; what it computes is right by definition.
+#include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "runtime/exec/operator.h"
 #include "runtime/exec/runner.h"
@@ -108,13 +108,12 @@ Status ReferenceRunner::Run(std::span<const float* const> inputs, std::span<floa
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const size_t v = static_cast<size_t>(graph.inputs[i].value);
     if (graph.inputs[i].is_shape) continue;
-    std::memcpy(data_[v], inputs[i], static_cast<size_t>(plan::Elements(graph_.dims[v])) * sizeof(float));
+    std::copy_n(inputs[i], plan::Elements(graph_.dims[v]), data_[v]);
   }
   FOVEA_RETURN_IF_ERROR(RunNodes());
   for (size_t o = 0; o < graph.outputs.size(); ++o) {
     const Operand from = OperandOf(graph.outputs[o].value);
-    std::memcpy(outputs[o], from.data,
-                static_cast<size_t>(plan::RegionElements(from.region, from.rank)) * sizeof(float));
+    std::copy_n(from.data, plan::RegionElements(from.region, from.rank), outputs[o]);  // may be none, nowhere
   }
   return OkStatus();
 }
