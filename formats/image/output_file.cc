@@ -16,6 +16,8 @@
 namespace fovea::formats {
 namespace {
 
+std::atomic<bool> g_ending{false};  // RemoveTemporaryFiles was called
+
 // Temporary files that exist and are not kept.
 std::mutex g_mutex;
 std::set<std::string>& Temporaries() {
@@ -38,6 +40,7 @@ size_t NameStart(const std::string& path) { return path.rfind('/') == std::strin
 }  // namespace
 
 void RemoveTemporaryFiles() {
+  g_ending = true;
   const std::lock_guard<std::mutex> lock(g_mutex);
   for (const std::string& name : Temporaries()) unlink(name.c_str());
   Temporaries().clear();
@@ -157,10 +160,11 @@ Status OutputFile::Commit() {
 
 OutputFile::~OutputFile() {
   if (fd_ < 0) return;
-  close(fd_);
-  if (keep_) return;
-  unlink(temporary_.c_str());
-  Unregister(temporary_);
+  if (!keep_) {
+    unlink(temporary_.c_str());
+    Unregister(temporary_);
+  }
+  if (!g_ending) close(fd_);
 }
 
 }  // namespace fovea::formats

@@ -210,6 +210,43 @@ TEST_F(RunTest, EndsPromptlyWhenInterrupted) {
   EXPECT_LT(least, 200);
 }
 
+// A tight budget makes tiles of few columns, so that a file grows in thousands of places; freeing them takes seconds on
+// some disks, which is not waited for. Then nothing of the run is left, and what is said is so.
+TEST_F(RunTest, EndsPromptlyWithATightBudgetAndSaysWhatIsKept) {
+  const std::string in = Picture("in.npy", 5120, 5120);
+  std::vector<std::string> words = {kFovea,        "run",       Model(),     in,  "-o",       scratch_ / "o.tif",
+                                    "--normalize", "zero-mean", "--threads", "2", "--memory", "26MB"};
+  double least = 1e9;
+  for (const int after : {300, 1500}) {
+    const ProcessResult r = RunProcess(words, {}, after);
+    EXPECT_EQ(r.exit_code, 130) << r.err;
+    EXPECT_NE(r.err.find("cancelled; nothing kept (start with --resume"), std::string::npos) << r.err;
+    EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"});
+    least = std::min(least, r.ms_after_signal);
+  }
+  EXPECT_LT(least, 200);
+}
+
+TEST_F(RunTest, WhatIsSaidToBeKeptIsGoneOnWith) {
+  const std::string in = Picture("in.npy", 500, 700), out = scratch_ / "o.tif";
+  ProcessResult r;
+  long long kept = 0, tiles = 0;
+  for (int after = 2500; kept == 0 && after < 40000; after *= 2) {
+    r = RunProcess(Slow(in, out, {"--resume"}), {}, after);
+    ASSERT_EQ(r.exit_code, 130) << r.err;
+    const size_t at = r.err.find("cancelled; ");
+    ASSERT_NE(at, std::string::npos) << r.err;
+    if (std::sscanf(r.err.c_str() + at, "cancelled; %lld of %lld tiles kept, --resume goes on", &kept, &tiles) == 2)
+      break;
+    EXPECT_NE(r.err.find("cancelled; nothing kept (no tile"), std::string::npos) << r.err;
+  }
+  ASSERT_GT(kept, 0);
+  EXPECT_EQ(tiles, 8 * 11);  // of 64 pixels
+  r = RunProcess(Slow(in, out, {"--resume"}));
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(json::parse(r.out)["resumed_from"]["tile"].get<long long>(), kept);
+}
+
 TEST_F(RunTest, ConstantTilesAreComputedOnce) {
   const std::string in = Picture("in.npy", 900, 1200, true);
   auto run = [&](const std::string& name, std::vector<std::string> more) {

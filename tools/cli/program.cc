@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -29,6 +31,27 @@ void OnSignal(int) {
   g_interrupted = 1;
   const char byte = 0;
   if (g_wake[1] >= 0 && write(g_wake[1], &byte, 1) < 0) g_interrupted = 1;  // nothing else can be done here
+}
+
+// Descriptors that are looked at; a program of ours has few open.
+constexpr int kMostFiles = 1024;
+
+bool IsRemovedFile(int fd) {
+  struct stat st {};
+  return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0;
+}
+
+// Of a child of a process with threads: only calls that may be made in a signal handler.
+[[noreturn]] void HoldUntilParentEnds(int parent) {
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGTERM, SIG_IGN);
+  setsid();
+  for (int fd = 0; fd < kMostFiles; ++fd) {
+    if (fd != parent && !IsRemovedFile(fd)) close(fd);  // a lock or a pipe must not outlive the parent
+  }
+  char byte = 0;
+  while (read(parent, &byte, 1) < 0 && errno == EINTR) continue;
+  _exit(0);
 }
 
 // Bytes that a line "field   123 kB" of the file tells; 0: there is none.
@@ -131,8 +154,20 @@ void EndSoonAfterInterrupt(int milliseconds, void (*last)()) {
     while (g_interrupted == 0) poll(&wake, 1, -1);
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     last();
+    HandOverRemovedFiles();
     std::_Exit(kInterrupted);
   }).detach();
+}
+
+void HandOverRemovedFiles() {
+  bool any = false;
+  for (int fd = 0; fd < kMostFiles && !any; ++fd) any = IsRemovedFile(fd);
+  int alive[2];  // the child reads the end of it once no process has the other side
+  if (!any || pipe2(alive, O_CLOEXEC) != 0) return;
+  const pid_t child = fork();
+  if (child == 0) HoldUntilParentEnds(alive[0]);
+  close(alive[0]);
+  if (child < 0) close(alive[1]);
 }
 
 double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }

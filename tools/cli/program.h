@@ -43,7 +43,11 @@ bool Interrupted();
 // and the process ends with kInterrupted. For work that can't look at Interrupted() all the time. Call it once, after
 // CatchInterrupts.
 void EndSoonAfterInterrupt(int milliseconds, void (*last)());
-// For it, so that Ctrl-C ends a program within 200 ms.
+// For a process that is about to end and has removed files that it holds open: a child process holds them until this
+// one has gone, so that the system frees their blocks, which can take seconds, behind the user's back. The child has
+// nothing else of ours open and needs no memory of its own. Nothing happens where no such file is open.
+void HandOverRemovedFiles();
+// For EndSoonAfterInterrupt, so that Ctrl-C ends a program within 200 ms.
 constexpr int kPromptMs = 120;
 
 // Seconds since an arbitrary start, monotonic.

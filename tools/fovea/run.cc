@@ -12,6 +12,7 @@
 #include "tools/fovea/model_source.h"
 #include "tools/fovea/record.h"
 #include "tools/fovea/run_all.h"
+#include "tools/fovea/run_checkpoints.h"
 #include "tools/fovea/run_paths.h"
 
 namespace fovea::cli {
@@ -139,7 +140,9 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "TIFF outputs also at half the size, a quarter ..., for viewers of large images");
   args.Text("--progress", &progress, "KIND", "on stderr: line (default on a terminal), json (an object a line), none");
   args.Flag("--resume", &options.resume,
-            "go on with an interrupted run of the same command; skip the files of a folder that are done");
+            "go on with an interrupted run of the same command, and keep what this one has done if it is interrupted "
+            "(Ctrl-C, kill, power cut) after its first second, a tile at a time; without it that begins after 10 "
+            "seconds; skip the files of a folder that are done");
   args.Flag("--record", &record,
             "with --again: also record the repeated run; otherwise every result gets a record, OUT.json: model, "
             "options, hashes, times and memory, from which --again OUT repeats the run");
@@ -165,7 +168,7 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   EndSoonAfterInterrupt(kPromptMs, [] {
     formats::RemoveTemporaryFiles();
     RemoveTemporaryFolders();
-    std::fputs("\nfovea run: cancelled\n", stderr);
+    std::fprintf(stderr, "\nfovea run: cancelled%s\n", WhatIsKept().c_str());
   });
 
   auto session = execution.ToSession();
@@ -220,7 +223,9 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   options.record.again = again;
   options.record.model_path = free[0];
   options.record.given = args.given();
-  return RunAll(*model, options, *paths, json ? Telling::kJson : quiet ? Telling::kNothing : Telling::kText);
+  const int code = RunAll(*model, options, *paths, json ? Telling::kJson : quiet ? Telling::kNothing : Telling::kText);
+  if (code == kInterrupted) HandOverRemovedFiles();
+  return code;
 }
 
 // Takes `--again RECORD` out of `words`; "" when it is not there.

@@ -1,6 +1,7 @@
 #include "tools/fovea/run_checkpoints.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "tools/cli/program.h"
 
@@ -11,6 +12,10 @@ constexpr double kEverySeconds = 1;
 constexpr double kLongRunSeconds = 10;
 constexpr double kMostShare = 0.05;  // of the time
 
+// Of the file that is run; in tiles of all its samples. Read by the thread that ends an interrupted run.
+std::atomic<int64_t> g_kept{0}, g_tiles{0};
+std::atomic<bool> g_wanted{false};
+
 }  // namespace
 
 Checkpoints::Checkpoints(std::string output, nlohmann::json identity, bool wanted)
@@ -18,7 +23,21 @@ Checkpoints::Checkpoints(std::string output, nlohmann::json identity, bool wante
   entry_.identity = std::move(identity);
 }
 
-void Checkpoints::SetPlan(const PlanReport& plan, DType label_type) {
+std::string WhatIsKept() {
+  const int64_t kept = g_kept, tiles = g_tiles;
+  if (tiles == 0) return {};
+  if (kept > 0) {
+    return "; " + std::to_string(kept) + " of " + std::to_string(tiles) + " tiles kept, --resume goes on";
+  }
+  return g_wanted ? "; nothing kept (no tile had been done and recorded)"
+                  : "; nothing kept (start with --resume to keep what is done)";
+}
+
+void Checkpoints::SetPlan(const PlanReport& plan, DType label_type, int64_t pieces, int64_t samples) {
+  pieces_ = pieces;
+  g_wanted = wanted_;
+  g_kept = 0;
+  g_tiles = pieces * samples;
   // Bits differ among instruction sets, so a run is gone on with on its own.
   entry_.identity["isa"] = plan.isa;
   for (int s = 0; s < 3; ++s) entry_.tile_size[s] = plan.tiles > 1 ? plan.tile_size[s] : 0;
@@ -27,13 +46,21 @@ void Checkpoints::SetPlan(const PlanReport& plan, DType label_type) {
 
 void Checkpoints::Continue(const JournalEntry& entry, RunOutputs* outputs) {
   entry_ = entry;
-  written_ = true;
   outputs->KeepUnfinished(true);
+  Recorded();
 }
+
+void Checkpoints::Recorded() {
+  written_ = true;
+  g_kept = entry_.sample * pieces_ + entry_.tile;
+}
+
+void Checkpoints::Complete() { g_tiles = 0; }
 
 Status Checkpoints::Reach(int64_t sample, int64_t tile, RunOutputs* outputs) {
   const double begin = Seconds();
-  if (!possible_ || begin < next_) return OkStatus();
+  const bool none_done = sample == 0 && tile == 0;
+  if (!possible_ || none_done || begin < next_) return OkStatus();
   // What is held is of one sample: the record must not name another one while it is written.
   const bool other = written_ && entry_.tile > 0 && entry_.sample != sample;
   if (other && tile > 0 && outputs->holds()) FOVEA_RETURN_IF_ERROR(Record(sample, 0, outputs));
@@ -54,13 +81,14 @@ Status Checkpoints::Record(int64_t sample, int64_t tile, RunOutputs* outputs) {
   FOVEA_RETURN_IF_ERROR(state);
   FOVEA_RETURN_IF_ERROR(WriteJournal(output_, entry_));
   if (!written_) outputs->KeepUnfinished(true);
-  written_ = true;
+  Recorded();
   return OkStatus();
 }
 
 Status Checkpoints::Failed(const Status& status, RunOutputs* outputs) {
+  if (status.code() == StatusCode::kCancelled) return Cancelled("cancelled" + WhatIsKept());
   if (!written_ || status.message().find("without --resume") != std::string::npos) return status;
-  if (wanted_ || status.code() == StatusCode::kCancelled) {
+  if (wanted_) {
     return Status(status.code(), status.message() + "; the same command with --resume goes on from here");
   }
   outputs->KeepUnfinished(false);

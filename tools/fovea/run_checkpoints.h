@@ -19,24 +19,33 @@ class Checkpoints {
   // wanted: the user asked for --resume.
   Checkpoints(std::string output, nlohmann::json identity, bool wanted);
 
-  void SetPlan(const PlanReport& plan, DType label_type);
+  // pieces: tiles or patches of a sample.
+  void SetPlan(const PlanReport& plan, DType label_type, int64_t pieces, int64_t samples);
   // The run goes on from `entry`, whose files are open.
   void Continue(const JournalEntry& entry, RunOutputs* outputs);
   // Everything before this tile of this sample is written. Records it when it is time.
   Status Reach(int64_t sample, int64_t tile, RunOutputs* outputs);
+  // The results are complete.
+  void Complete();
   // The run ended early with `status`: unfinished files stay when they can be gone on with and are worth it. The status
   // to tell the user.
   Status Failed(const Status& status, RunOutputs* outputs);
 
  private:
   Status Record(int64_t sample, int64_t tile, RunOutputs* outputs);
+  void Recorded();
 
   const std::string output_;
   const bool wanted_;
   JournalEntry entry_;
+  int64_t pieces_ = 1;
   bool possible_ = true, written_ = false;
   double next_;  // second of the next record
 };
+
+// Of the file that is run, for what is said when it is cancelled: "; 12 of 32 tiles kept, --resume goes on", or that
+// nothing is kept and why. "" between files. From any thread.
+std::string WhatIsKept();
 
 }  // namespace fovea::cli
 

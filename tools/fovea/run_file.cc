@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "formats/image/output_file.h"
 #include "tools/cli/program.h"
 #include "tools/fovea/image_tensors.h"
 #include "tools/fovea/processed_image.h"
@@ -228,7 +229,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   const int64_t sample_pixels = out.axes[0].size * out.axes[1].size * out.axes[2].size * out.channels;
   progress_.Begin(fitted.session.report().strategy, fitted.predicted_peak_bytes, image_->samples(), sample_pixels);
   options_.approximate = fitted.session.report().approximate;
-  checkpoints_->SetPlan(fitted.session.report(), label_type_);
+  checkpoints_->SetPlan(fitted.session.report(), label_type_, pieces(fitted.session.report()), image_->samples());
   if (interrupted_ && interrupted_->identity.value("isa", "") != fitted.session.report().isa) {
     return InvalidArgument(output_ + ": the interrupted run can't be gone on with: its arithmetic was " +
                            interrupted_->identity.value("isa", "?") + ", here it is " + fitted.session.report().isa +
@@ -256,8 +257,11 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   fitted.session.SetProgress(nullptr);
   progress_.End();
   if (ran.ok()) ran = outputs_->Finish(report);
-  if (!ran.ok()) return checkpoints_->Failed(ran, outputs_.get());
+  if (!ran.ok()) ran = checkpoints_->Failed(ran, outputs_.get());
+  if (ran.code() == StatusCode::kCancelled) formats::RemoveTemporaryFiles();
+  FOVEA_RETURN_IF_ERROR(ran);
   RemoveJournal(output_);
+  checkpoints_->Complete();
   Report(fitted, filter, report);
   if (!rescaling_.told.empty()) (*report)["notes"].push_back(rescaling_.told);
   return OkStatus();
