@@ -421,7 +421,7 @@ TEST_F(BundleProgramTest, AModelFileIsBuiltFromAnExample) {
   EXPECT_EQ(info["self_tests"], 1);
   EXPECT_EQ(info["preprocessing"], "zero_mean_unit_variance(axes=[channel, y, x])");
   const std::string page = Run({"info", scratch_ / "built.fov"}).out;
-  for (const char* part : {"A. B (Here)", "authors' peak memory", "Mb", "authors' run time", " s\n"}) {
+  for (const char* part : {"A. B (Here)", "authors' peak memory", "MB", "authors' run time", " s\n"}) {
     EXPECT_NE(page.find(part), std::string::npos) << part << " not in\n" << page;
   }
   const Json test = Json::parse(Run({"test", scratch_ / "built.fov", "--json"}).out);
@@ -528,6 +528,21 @@ TEST_F(BundleProgramTest, PackagesThatWouldBeRefusedAreNotWritten) {
   const std::string rdf = Slurp(fs::path(scratch_ / "package") / "rdf.yaml");
   EXPECT_NE(rdf.find("scale: 300, unit: \"nanometer\""), std::string::npos) << rdf;
   EXPECT_NE(rdf.find("scale: 100, unit: \"nanometer\""), std::string::npos) << rdf;
+  fs::remove_all(scratch_ / "package");
+  for (const char* said : {"{x: 0.25, y: 0.25, unit: micrometer}", "0.25um", "0.25 µm", "{x: 0.25um, y: 250 nm}"}) {
+    Write(scratch_ / "m.yaml", std::string("pixel_size: ") + said + "\n");
+    ASSERT_EQ(build({"--metadata", scratch_ / "m.yaml"}).exit_code, 0) << said;
+    const std::string quarter = Slurp(fs::path(scratch_ / "package") / "rdf.yaml");
+    EXPECT_NE(quarter.find("scale: 0.25, unit: \"micrometer\""), std::string::npos) << said << quarter;
+    EXPECT_EQ(Convert(scratch_ / "package").exit_code, 0);
+    const Json info = Json::parse(Run({"info", scratch_ / "m.fov", "--json"}).out);
+    EXPECT_EQ(info["properties"]["pixel size x"], "0.25 µm") << said;
+    fs::remove_all(scratch_ / "package");
+  }
+  for (const char* said : {"0.25", "{x: 0.25, y: 0.25}", "0.25 furlong", "{x: none}", "{w: 1um}", "[1, 2]", "-1um"}) {
+    Write(scratch_ / "m.yaml", std::string("pixel_size: ") + said + "\n");
+    ExpectError(build({"--metadata", scratch_ / "m.yaml"}), 2, {"m.yaml: pixel_size"});
+  }
 }
 
 TEST_F(BundleProgramTest, ADeepImageJBundleIsBuiltFromASavedModel) {

@@ -50,10 +50,23 @@ TEST_F(RecordTest, RepeatsTheRunFromWhatItWrote) {
   EXPECT_EQ(Bytes(scratch_ / "other.tif"), first);
   EXPECT_EQ(Recorded("out.tif.json"), record) << "a repetition leaves the record";
   EXPECT_FALSE(std::filesystem::exists(scratch_ / "other.tif.json"));
-  // Another option, other bits.
-  r = Run({"run", "--again", scratch_ / "out.tif", "-o", scratch_ / "mask.tif", "--threshold", "0.9", "--json"});
-  EXPECT_EQ(r.exit_code, 1) << r.out << r.err;
-  EXPECT_EQ(json::parse(r.out)["same_as_recorded"], false);
+}
+
+TEST_F(RecordTest, AnotherOptionIsARunOfItsOwn) {
+  ASSERT_EQ(RunRecorded().exit_code, 0);
+  const json record = Recorded("out.tif.json");
+  const std::string first = Bytes(scratch_ / "out.tif");
+  ExpectError(Run({"run", "--again", scratch_ / "out.tif", "--threshold", "0.9"}), 2, {"--threshold", "-o OUT"});
+  ExpectError(Run({"run", "--again", scratch_ / "out.tif", "--threshold", "0.9", "-o", scratch_ / "./out.tif"}), 2,
+              {"-o OUT"});
+  EXPECT_EQ(Bytes(scratch_ / "out.tif"), first);
+  const ProcessResult r =
+      Run({"run", "--again", scratch_ / "out.tif", "-o", scratch_ / "mask.tif", "--threshold", "0.9", "--json"});
+  EXPECT_EQ(r.exit_code, 0) << r.out << r.err;
+  EXPECT_FALSE(json::parse(r.out).contains("same_as_recorded"));
+  EXPECT_NE(Bytes(scratch_ / "mask.tif"), first);
+  EXPECT_EQ(Recorded("out.tif.json"), record);
+  EXPECT_NE(Recorded("mask.tif.json")["options"].dump().find(R"(["--threshold","0.9"])"), std::string::npos);
 }
 
 TEST_F(RecordTest, IsLeftOutWhereAsked) {

@@ -188,9 +188,27 @@ Status Publish(const TemporaryFolder& folder, const std::string& out) {
   return error ? IoError(out + ": can't be written: " + error.message()) : OkStatus();
 }
 
+// A calibrated example says the pixel size where nobody else does. "" when it was not taken, else a clause for the
+// user.
+std::string TakePixelSize(const std::string& example, BundleDescription* d) {
+  if (d->pixel_x.value > 0 || d->pixel_y.value > 0 || EndsWith(example, ".npy")) return {};
+  const auto reader = formats::OpenImage(example);
+  if (!reader.ok()) return {};
+  const formats::PixelSize& size = (*reader)->info().pixel_size;
+  const bool known = size.unit == "nm" || size.unit == "µm" || size.unit == "mm" || size.unit == "cm";
+  if (!known || !(size.x > 0) || !(size.y > 0)) return {};
+  d->pixel_x = {size.x, size.unit};
+  d->pixel_y = {size.y, size.unit};
+  if ((*reader)->info().z > 1 && size.z > 0) d->pixel_z = {size.z, size.unit};
+  char text[128];
+  std::snprintf(text, sizeof(text), "pixel size %g x %g %s as the example has it", size.x, size.y, size.unit.c_str());
+  return text;
+}
+
 // The example as the network takes it, through the network; what it took goes to the description.
 struct Example {
   std::vector<Tensor> inputs, outputs;
+  std::string pixel_size;  // a clause, where it was taken from the image
 };
 Result<Example> MeasureExample(const BundleLine& line, const Model& model, BundleDescription* d) {
   std::error_code error;
@@ -205,11 +223,12 @@ Result<Example> MeasureExample(const BundleLine& line, const Model& model, Bundl
   FOVEA_RETURN_IF_ERROR(run.status().Prefixed(line.example));
   example.outputs = std::move(run->outputs);
   char text[64];
-  std::snprintf(text, sizeof(text), "%.1f Mb", static_cast<double>(run->peak_bytes) / 1e6);
+  std::snprintf(text, sizeof(text), "%.1f MB", static_cast<double>(run->peak_bytes) / 1e6);
   d->test_memory = text;
   std::snprintf(text, sizeof(text), "%.2f s", run->seconds);
   d->test_runtime = text;
   if (d->date.empty()) d->date = Timestamp();
+  example.pixel_size = TakePixelSize(line.example, d);
   return example;
 }
 
@@ -257,8 +276,8 @@ Status BuildBundle(const BundleLine& line, const std::string& source, const std:
   FOVEA_RETURN_IF_ERROR(deepimagej ? WriteDeepImageJ(folder.path(), model, example.inputs, example.outputs, &d)
                                    : WritePackage(folder.path(), model, example.inputs, example.outputs, &d));
   FOVEA_RETURN_IF_ERROR(Publish(folder, line.out));
-  std::fprintf(stderr, "%s: written; the example took %s and %s\n", line.out.c_str(), d.test_runtime.c_str(),
-               d.test_memory.c_str());
+  std::fprintf(stderr, "%s: written; the example took %s and %s%s%s\n", line.out.c_str(), d.test_runtime.c_str(),
+               d.test_memory.c_str(), example.pixel_size.empty() ? "" : "; ", example.pixel_size.c_str());
   return OkStatus();
 }
 

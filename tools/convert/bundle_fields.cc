@@ -7,6 +7,7 @@
 
 #include "archive/file_tree.h"
 #include "formats/bundle/readers.h"
+#include "formats/bundle/writers.h"
 #include "tools/convert/build_bundle.h"
 
 namespace fovea::cli {
@@ -33,6 +34,37 @@ formats::Citation CitationOf(const std::string& word) {
   if (where.rfind(prefix, 0) == 0) where = where.substr(prefix.size());
   const bool is_doi = where.rfind("10.", 0) == 0;
   return {text, is_doi ? where : "", is_doi ? "" : where};
+}
+
+// A length in one of the units that bioimage.io's axes have. unit: of a map, for numbers that stand alone.
+Result<formats::PhysicalSize> LengthOf(const Node& value, const std::string& unit) {
+  const formats::PhysicalSize size = formats::ParsePhysicalSize(value.Text() + unit);
+  for (const char* known : {"nm", "µm", "mm", "cm"}) {
+    if (size.value > 0 && size.unit == known) return size;
+  }
+  return InvalidArgument("'" + value.Text() + unit +
+                         "' is no length in nm, um, mm or cm; write 0.325um (x and y), {x: 0.3um, y: 0.3um, z: 2um} "
+                         "or {x: 0.3, y: 0.3, unit: micrometer}");
+}
+
+Status ReadPixelSize(const Node& pixel, BundleDescription* out) {
+  if (pixel.is_null()) return OkStatus();
+  if (!pixel.is_map()) {
+    FOVEA_ASSIGN_OR_RETURN(out->pixel_x, LengthOf(pixel, ""));
+    out->pixel_y = out->pixel_x;
+    return OkStatus();
+  }
+  for (const auto& [key, value] : pixel.map) {
+    if (key == "unit") continue;
+    formats::PhysicalSize* size = key == "x"   ? &out->pixel_x
+                                  : key == "y" ? &out->pixel_y
+                                  : key == "z" ? &out->pixel_z
+                                               : nullptr;
+    if (size == nullptr) return InvalidArgument("'" + key + "' is not known; there are x, y, z and unit");
+    const bool alone = value.Text().find_first_not_of("0123456789.,eE+- ") == std::string::npos;
+    FOVEA_ASSIGN_OR_RETURN(*size, LengthOf(value, alone ? pixel.At("unit").Text() : ""));
+  }
+  return OkStatus();
 }
 
 Status ReadMetadataFile(const std::string& path, BundleDescription* out) {
@@ -64,10 +96,7 @@ Status ReadMetadataFile(const std::string& path, BundleDescription* out) {
   take(read.authors, &out->authors);
   take(read.citations, &out->citations);
   take(read.tags, &out->tags);
-  const Node& pixel = root->At("pixel_size");
-  for (const auto& [key, size] : {std::pair("x", &out->pixel_x), {"y", &out->pixel_y}, {"z", &out->pixel_z}}) {
-    if (!pixel.At(key).is_null()) *size = formats::ParsePhysicalSize(pixel.At(key).Text());
-  }
+  FOVEA_RETURN_IF_ERROR(ReadPixelSize(root->At("pixel_size"), out).Prefixed(path + ": pixel_size"));
   for (const auto& [key, steps] :
        {std::pair("preprocessing", &out->preprocessing), {"postprocessing", &out->postprocessing}}) {
     if (root->At(key).is_null()) continue;
@@ -84,32 +113,46 @@ Status ReadMetadataFile(const std::string& path, BundleDescription* out) {
   return OkStatus();
 }
 
-// Asks until there is an answer; kCancelled at the end of the input.
-Status Ask(const char* what, std::string* field) {
-  while (field->empty()) {
+// What is wrong with `field` ("name") of a description, "" when nothing.
+std::string ComplaintAbout(const std::string& field, const BundleDescription& description) {
+  for (const std::string& complaint : formats::RdfComplaints(description)) {
+    if (complaint.starts_with(field)) return complaint;
+  }
+  return {};
+}
+
+// Asks until there is an answer that the package would be accepted with; kCancelled at the end of the input.
+// take: puts the answer into *out, over an earlier one.
+template <typename Take>
+Status Ask(const char* what, const std::string& field, BundleDescription* out, Take take) {
+  for (std::string answer, wrong = "?"; !wrong.empty();) {
     std::fprintf(stderr, "%s: ", what);
-    if (!std::getline(std::cin, *field)) return Cancelled(std::string(what) + " was not answered");
+    if (!std::getline(std::cin, answer)) return Cancelled(std::string(what) + " was not answered");
+    if (answer.empty()) continue;
+    take(answer);
+    wrong = ComplaintAbout(field, *out);
+    if (!wrong.empty()) std::fprintf(stderr, "%s\n", wrong.c_str());
   }
   return OkStatus();
 }
 
 Status AskForMissing(BundleDescription* out) {
   if (isatty(STDIN_FILENO) == 0) return InvalidArgument("--ask needs a terminal to ask on");
-  FOVEA_RETURN_IF_ERROR(Ask("Name of the model (5 to 128 letters, digits, blanks, _+-())", &out->name));
-  FOVEA_RETURN_IF_ERROR(Ask("What it does, in a sentence", &out->description));
-  FOVEA_RETURN_IF_ERROR(Ask("Licence (an SPDX identifier such as MIT or CC-BY-4.0)", &out->licence));
-  std::string answer;
+  const auto text = [out](const char* what, const char* field, std::string* to) {
+    return to->empty() ? Ask(what, field, out, [to](const std::string& answer) { *to = answer; }) : OkStatus();
+  };
+  FOVEA_RETURN_IF_ERROR(text("Name of the model (5 to 128 letters, digits, blanks, _+-())", "name", &out->name));
+  FOVEA_RETURN_IF_ERROR(text("What it does, in a sentence", "description", &out->description));
+  FOVEA_RETURN_IF_ERROR(text("Licence (an SPDX identifier such as MIT or CC-BY-4.0)", "license", &out->licence));
   if (out->authors.empty()) {
-    FOVEA_RETURN_IF_ERROR(Ask("Author (Name; affiliation)", &answer));
-    const auto [name, affiliation] = Halves(answer);
-    out->authors.push_back({name, affiliation, ""});
+    FOVEA_RETURN_IF_ERROR(Ask("Author (Name; affiliation)", "authors", out, [out](const std::string& answer) {
+      const auto [name, affiliation] = Halves(answer);
+      out->authors = {{name, affiliation, ""}};
+    }));
   }
-  answer.clear();
-  if (out->citations.empty()) {
-    FOVEA_RETURN_IF_ERROR(Ask("Article to cite (Text; doi or url)", &answer));
-    out->citations.push_back(CitationOf(answer));
-  }
-  return OkStatus();
+  if (!out->citations.empty()) return OkStatus();
+  return Ask("Article to cite (Text; doi or url)", "cite", out,
+             [out](const std::string& answer) { out->citations = {CitationOf(answer)}; });
 }
 
 }  // namespace

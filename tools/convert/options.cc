@@ -192,7 +192,8 @@ void DeclareOptions(Args* args, ConvertLine* line) {
   args->Text(
       "--metadata", &bundle->metadata, "FILE.yaml",
       "--bundle: name, description, authors, cite, license, tags, pixel_size, preprocessing, postprocessing, ... as "
-      "bioimage.io spells them (steps as --pre does)");
+      "bioimage.io spells them (steps as --pre does); pixel_size: 0.325um (x and y), {x: 0.3um, y: 0.3um, z: 2um} or "
+      "{x: 0.3, y: 0.3, unit: micrometer}, by default that of a calibrated example");
   args->Text("--name", &bundle->name, "TEXT", "--bundle: the model's name");
   args->Text("--description", &bundle->description, "TEXT", "--bundle: what it does");
   args->TextList("--author", &bundle->authors, "NAME;AFFILIATION", "--bundle: an author");
@@ -200,7 +201,8 @@ void DeclareOptions(Args* args, ConvertLine* line) {
   args->Text("--licence", &bundle->licence, "SPDX", "--bundle: MIT, CC-BY-4.0, ...");
   args->Text("--pre", &bundle->pre, "STEPS", "steps before the network, e.g. 'zero_mean_unit_variance(axes=[x, y])'");
   args->Text("--post", &bundle->post, "STEPS", "steps after the network (fovea run --steps lists all)");
-  args->Flag("--ask", &bundle->ask, "--bundle: ask on the terminal for what is missing");
+  args->Flag("--ask", &bundle->ask,
+             "--bundle: ask on the terminal for what is missing, and again for what would not be accepted");
   args->Flag("--json", &line->json, "print the report as one JSON object");
   args->Flag("--quiet, -q", &line->quiet, "no report; warnings and errors only");
   args->Flag("--version", &line->version, "print the version");

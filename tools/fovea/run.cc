@@ -76,17 +76,48 @@ Status ParseBorderOptions(const std::string& border, const std::string& patch, c
   return sides("--patches", patches, &options->tiles);
 }
 
-// The options that decide the result's bytes: all but those about how it is made and told.
-nlohmann::json DecidingWords(const Args& args) {
+// Options about how a result is made and told; all others decide its bytes.
+bool IsNeutral(const std::string& name) {
   static const std::vector<std::string> kNeutral = {"--output", "--memory", "--threads",  "--cache",
                                                     "--bands",  "--json",   "--quiet",    "--progress",
                                                     "--resume", "--record", "--no-record"};
+  return std::find(kNeutral.begin(), kNeutral.end(), name) != kNeutral.end();
+}
+
+nlohmann::json DecidingWords(const Args& args) {
   nlohmann::json words = nlohmann::json::object();
   for (const auto& [name, value] : args.given()) {
-    if (std::find(kNeutral.begin(), kNeutral.end(), name) != kNeutral.end()) continue;
+    if (IsNeutral(name)) continue;
     words[name] = words.contains(name) ? words[name].get<std::string>() + " " + value : value;
   }
   return words;
+}
+
+bool IsRecorded(const RunRecord& record, const std::pair<std::string, std::string>& option) {
+  return std::find(record.options.begin(), record.options.end(), option) != record.options.end();
+}
+
+// Whether options decide another result than the recorded one: then nothing that the record tells of is replaced.
+Result<bool> IsAnotherRun(const RunRecord& record, const Args& args, const RunPaths& paths,
+                          const std::string& overlay) {
+  const auto changed = std::find_if(args.given().begin(), args.given().end(), [&](const auto& option) {
+    return !IsNeutral(option.first) && option.first != "--overlay" && !IsRecorded(record, option);
+  });
+  if (changed == args.given().end()) return false;
+  const auto same = [](const std::string& a, const std::string& b) {
+    return std::filesystem::absolute(a).lexically_normal() == std::filesystem::absolute(b).lexically_normal();
+  };
+  const auto replaced = std::find_if(paths.outputs.begin(), paths.outputs.end(),
+                                     [&](const auto& out) { return same(out, record.output); });
+  if (replaced != paths.outputs.end()) {
+    return InvalidArgument(*replaced + ": with another " + changed->first +
+                           " this would replace the recorded result; name another by -o OUT");
+  }
+  if (!overlay.empty() && IsRecorded(record, {"--overlay", overlay})) {
+    return InvalidArgument(overlay + ": with another " + changed->first +
+                           " this would replace the recorded picture; name another by --overlay FILE.png");
+  }
+  return true;
 }
 
 // again: of the run that `words` repeat, or null.
@@ -152,9 +183,8 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   args.Positional("MODEL and INPUT", &free, 2, -1);
   args.Epilogue(
       "example: fovea run nuclei.fov cells.tif -o labels.tif --normalize zero-mean --labels --overlay look.png\n"
-      "again:   fovea run --again OUT.json [further options, which override]: a recorded run once more; exit 1 when "
-      "the "
-      "result is not the same bits\n"
+      "again:   fovea run --again OUT.json: a recorded run once more; exit 1 when the result is not the same bits. "
+      "Further options override; those that change the result need -o OUT\n"
       "steps:   fovea run --steps: all steps for --pre and --post, with definitions\n\n"
       "exit codes: 0 done, 1 some of several files failed, 2 bad input or usage, 3 over the memory budget, 130 "
       "cancelled");
@@ -218,7 +248,12 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     return Fail("fovea run", InvalidArgument("--overlay names one picture, but there are several inputs"));
   }
 
-  // A repeated run leaves the record that it is compared with.
+  // A repeated run leaves the record that it is compared with; one with other options is a run of its own.
+  if (again != nullptr) {
+    const auto another = IsAnotherRun(*again, args, *paths, options.overlay);
+    if (!another.ok()) return Fail("fovea run", another.status());
+    if (*another) again = nullptr;
+  }
   options.record.write = record || (!no_record && again == nullptr);
   options.record.again = again;
   options.record.model_path = free[0];
