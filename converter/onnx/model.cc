@@ -169,11 +169,12 @@ Status Importer::AddInputs(const onnx::GraphProto& graph, Scope* scope) {
                                std::to_string(sizes.size()) + " axes");
       }
       for (size_t i = 0; i < sizes.size(); ++i) {
-        if ((*fixed)[i] < 0) continue;
         if (sizes[i] >= 0 && sizes[i] != (*fixed)[i]) {
           return InvalidArgument("--size " + input.name() + "=" + size->second + ": the model fixes axis " +
-                                 std::to_string(i) + " at " + std::to_string(sizes[i]));
+                                 std::to_string(i) + " at " + std::to_string(sizes[i]) +
+                                 ((*fixed)[i] < 0 ? ", which can't be opened here; export the network anew" : ""));
         }
+        if ((*fixed)[i] < 0) continue;
         sizes[i] = (*fixed)[i];
       }
     } else if (!declared->has_value()) {

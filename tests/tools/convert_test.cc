@@ -334,6 +334,8 @@ TEST_F(ConvertTest, WrongFilesAndWords) {
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--weights", "f8"}), 2, {"f8", "bf16"});
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--size", "image=big"}), 2, {"image=big"});
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--size", "picture=1x1x8x8"}), 2, {"picture"});
+  ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--size", "image=1x?x64x64"}), 2,
+              {"the model fixes axis 1 at 1", "can't be opened"});
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--axes", "picture=bcyx"}), 2, {"picture"});
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--set", "picture=1"}), 2, {"picture"});
   ExpectError(Convert({kSample + "/nuclei.onnx", "-o", out, "--test-input", kSample + "/input.npy"}), 2,

@@ -38,6 +38,34 @@ TEST_F(FoveaTest, HelpAndUsage) {
   ExpectError(Run({"bench", Model(), "--threads", "0"}), 2, {"--threads", "1 to 256"});
 }
 
+TEST_F(FoveaTest, InputsAreLookedAtBeforeTheFirstIsRun) {
+  const std::string in = kSample + "/nuclei.tif", out = scratch_ / "l03.tif";
+  ExpectError(Run({"run", Model(), in, "--labels", "0.3", "-o", out}), 2, {"0.3", "--threshold 0.3"});
+  ExpectError(Run({"run", Model(), in, kSample + "/unseen/image_0.tif", "-o", out}), 2,
+              {"l03.tif", "several inputs", "-o " + (scratch_ / "l03") + "/"});
+  ExpectError(Run({"run", Model(), kSample + "/unseen", "-o", out}), 2, {"l03.tif", "several inputs"});
+  ExpectError(Run({"run", Model(), in, scratch_ / "none.tif", "-o", scratch_ / "out"}), 2, {"none.tif"});
+  EXPECT_TRUE(scratch_.Files().empty());
+}
+
+TEST_F(FoveaTest, NetworksOfFixedSizeRunInPatches) {
+  const std::string fixed = scratch_ / "fixed.fov", out = scratch_ / "o.npy";
+  ASSERT_EQ(
+      RunProcess({kConvert, kSample + "/nuclei.onnx", "-o", fixed, "--size", "image=1x1x128x128", "-q"}).exit_code, 0);
+  const std::string in = kSample + "/nuclei.tif";  // 512 x 512
+  ExpectError(Run({"run", fixed, in, "-o", out}), 2, {"exactly 128", "--border jdll --overlap"});
+  for (const std::string border : {"jdll", "dij1"}) {
+    // The same patches through the network of open sizes give the same pixels.
+    ASSERT_EQ(Run({"run", fixed, in, "-o", out, "--border", border, "--overlap", "16"}).exit_code, 0);
+    ASSERT_EQ(Run({"run", Model(), in, "-o", scratch_ / "open.npy", "--border", border, "--overlap", "16", "--patch",
+                   "128x128"})
+                  .exit_code,
+              0);
+    ASSERT_EQ(ReadValues(out).size(), 512u * 512u);
+    EXPECT_EQ(ReadValues(out), ReadValues(scratch_ / "open.npy"));
+  }
+}
+
 TEST_F(FoveaTest, BadFilesGetOneSentence) {
   ExpectError(Run({"run", scratch_ / "none.fov", kSample + "/nuclei.tif", "-o", scratch_ / "o.tif"}), 2, {"none.fov"});
   ExpectError(Run({"run", kSample + "/nuclei.onnx", kSample + "/nuclei.tif", "-o", scratch_ / "o.tif"}), 2,
@@ -299,6 +327,7 @@ TEST_F(FoveaTest, InfoPlanAndBenchAsJson) {
   const json planned = json::parse(plan.out);
   EXPECT_GT(planned["arena_bytes"].get<uint64_t>(), 0u);
   ExpectError(Run({"plan", Model(), "--size", "512x512", "--memory", "100kB"}), 3, {});
+  EXPECT_NE(Run({"plan", Model()}).out.find("steps after the network (--labels, --post)"), std::string::npos);
 
   const ProcessResult bench =
       Run({"bench", Model(), "--size", "64x64", "--threads", "1", "--repeat", "2", "--json", "--profile"});

@@ -44,13 +44,13 @@ Status PadToLegal(const Model& model, const int64_t margin[3], Layout* layout) {
     if (axis < 0) continue;
     const SizeRule& rule = spec.rules[static_cast<size_t>(axis)];
     layout->padded[a] = rule.step == 0 ? rule.min : legal[static_cast<size_t>(axis)];
-    if (layout->image[a] > layout->padded[a]) {
+    if (layout->image[a] > layout->padded[a] && !layout->in_patches) {
       return InvalidArgument("the image has " + std::to_string(layout->image[a]) + " pixels along " +
                              std::string(1, kSpatial[a]) + ", but the network takes " + DescribeRule(rule) +
-                             "; crop the image, or convert the network with open sizes (fovea-convert --size '" +
-                             spec.name + "=...?...')");
+                             "; run it in patches of that size (--border jdll --overlap 32), crop the image, or "
+                             "convert a network that was exported with open sizes");
     }
-    layout->pad_before[a] = std::min(margin[a] / 2, layout->padded[a] - layout->image[a]);
+    layout->pad_before[a] = std::clamp<int64_t>(layout->padded[a] - layout->image[a], 0, margin[a] / 2);
   }
   SetSpatial(spec, layout);
   return OkStatus();
@@ -114,8 +114,9 @@ Status CheckChannel(const formats::ImageInfo& info, int64_t channel) {
                          " channel" + (info.c == 1 ? "" : "s"));
 }
 
-Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel) {
+Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel, bool in_patches) {
   Layout layout;
+  layout.in_patches = in_patches;
   FOVEA_ASSIGN_OR_RETURN(layout.input, FindImageInput(model));
   const TensorSpec& spec = model.inputs()[static_cast<size_t>(layout.input)];
   const int z = AxisOf(spec.axes, 'z'), c = AxisOf(spec.axes, 'c'), b = AxisOf(spec.axes, 'b');

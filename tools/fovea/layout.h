@@ -33,6 +33,7 @@ struct Layout {
   int64_t channels = 1;           // that the network takes
   int64_t first_channel = 0;      // of the image, with --channel
   bool one_channel = false;       // ... with --channel: only that one
+  bool in_patches = false;        // --border: the image is cut, so that it may be larger than what the network takes
   bool iterate_channels = false;  // a one-channel network on an image of several
   int64_t image[3] = {1, 1, 1};
   int64_t padded[3] = {1, 1, 1};
@@ -51,8 +52,9 @@ std::vector<int> ImageOutputs(const Model& model);
 Result<bool> TakesVolumes(const Model& model);
 Status CheckChannel(const formats::ImageInfo& info, int64_t channel);
 
-// channel: -1, or the one that the user chose. Fails with the remedy when image and network do not fit.
-Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel);
+// channel: -1, or the one that the user chose. in_patches: as in Layout. Fails with the remedy when image and network
+// do not fit.
+Result<Layout> MatchAxes(const Model& model, const formats::ImageInfo& info, int64_t channel, bool in_patches);
 
 // Fills outputs, and enlarges the padding of networks that return less than they take (unpadded convolutions), so that
 // the result covers the image.

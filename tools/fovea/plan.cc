@@ -165,6 +165,7 @@ void Print(const PlanReport& r, const Planner& planner, const Knee& knee) {
                          r.isa + ", " + std::to_string(r.threads) + (r.threads == 1 ? " thread" : " threads"));
   line("smallest budget", HumanBytes(knee.smallest) + ", " + Seconds(knee.seconds));
   line("knee", HumanBytes(knee.bytes) + ": more buys less than 5 %");
+  line("not counted", "steps after the network (--labels, --post) that hold a whole plane: about 8 bytes a pixel more");
   for (const PlanAlternative& a : r.alternatives) {
     line("not taken", a.strategy + ": " + HumanBytes(a.total_bytes + planner.process + planner.images) + ", " +
                           Seconds(a.seconds) + "; " + Why(a, r, planner));
@@ -174,10 +175,12 @@ void Print(const PlanReport& r, const Planner& planner, const Knee& knee) {
 }  // namespace
 
 int PlanCommand(const std::vector<std::string>& words) {
-  Args args("fovea plan", "MODEL --size [D]xHxW [--memory BYTES] [--threads N]",
-            "Says what running a network on an image of that size would use and how long it would take, what was not "
-            "taken and why, the smallest budget, and the one beyond which more memory buys nothing. Runs nothing. Exit "
-            "code 3 when the budget is too small; the message names the smallest that would do.");
+  Args args(
+      "fovea plan", "MODEL --size [D]xHxW [--memory BYTES] [--threads N]",
+      "Says what running a network on an image of that size would use and how long it would take, what was not "
+      "taken and why, the smallest budget, and the one beyond which more memory buys nothing. Runs nothing. Plans "
+      "the network alone: steps after it that hold a whole plane (--labels) need more, which fovea run tells. Exit "
+      "code 3 when the budget is too small; the message names the smallest that would do.");
   std::vector<std::string> free;
   std::string size_text;
   uint64_t memory = 0;

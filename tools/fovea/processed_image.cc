@@ -75,7 +75,8 @@ Result<std::unique_ptr<ProcessedImage>> ProcessedImage::Make(formats::ImageReade
     FOVEA_ASSIGN_OR_RETURN(image->chain_, StepChain::Create({}, all, step_options));
   }
   image->info_ = InfoAfterSteps(info, all, image->chain_);
-  FOVEA_ASSIGN_OR_RETURN(image->layout_, MatchAxes(model, image->info_, options.channel));
+  FOVEA_ASSIGN_OR_RETURN(image->layout_,
+                         MatchAxes(model, image->info_, options.channel, options.border.border != Border::kExact));
   const bool changes_channels = !image->chain_.empty() && image->chain_.shape().channels != all.channels;
   if (image->layout_.iterate_channels && changes_channels) {
     return InvalidArgument("the steps leave " + std::to_string(image->chain_.shape().channels) +

@@ -3,6 +3,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 namespace fovea::cli {
@@ -46,6 +47,21 @@ Result<std::vector<std::string>> ExpandInputs(const std::vector<std::string>& wo
   return files;
 }
 
+// Of the words that are not patterns; those that name nothing are told before anything runs.
+Status CheckInputs(const std::vector<std::string>& words, bool only_numbers) {
+  for (const std::string& word : words) {
+    std::error_code error;
+    if (fs::status(word, error).type() != fs::file_type::not_found) continue;
+    if (word.find_first_of("*?[") != std::string::npos) continue;
+    char* end = nullptr;
+    std::strtod(word.c_str(), &end);
+    const bool number = !word.empty() && *end == '\0';
+    if (number) return NotFound(word + ": there is no such input; a threshold is said as --threshold " + word);
+    if (!only_numbers) return NotFound(word + ": there is no such file or folder");
+  }
+  return OkStatus();
+}
+
 // Folder outputs keep the input's name; what is not TIFF or NPY becomes .tif.
 std::string OutputName(const std::string& input) {
   const fs::path path(input);
@@ -82,11 +98,18 @@ std::string WithoutSuffix(const std::string& path, const std::string& name) {
 Result<RunPaths> MatchPaths(const std::vector<std::string>& words, const std::string& given,
                             const ResultNaming& naming) {
   RunPaths paths;
-  FOVEA_ASSIGN_OR_RETURN(paths.inputs, ExpandInputs(words));
   std::error_code error;
+  FOVEA_RETURN_IF_ERROR(CheckInputs(words, true));
   const bool of_folder = fs::is_directory(words[0], error);
   if (given.empty() && words.size() > 1) {
     return InvalidArgument("say where the results of several inputs go: -o FOLDER");
+  }
+  FOVEA_RETURN_IF_ERROR(CheckInputs(words, false));
+  FOVEA_ASSIGN_OR_RETURN(paths.inputs, ExpandInputs(words));
+  const bool several = paths.inputs.size() > 1 || words.size() > 1 || of_folder;
+  if (several && HasImageExtension(given) && !fs::is_directory(given, error)) {
+    return InvalidArgument(given + ": is the name of one image, but there are several inputs; say a folder, -o " +
+                           (fs::path(given).parent_path() / fs::path(given).stem()).string() + "/");
   }
   std::string out = given;
   if (given.empty()) {
@@ -95,8 +118,7 @@ Result<RunPaths> MatchPaths(const std::vector<std::string>& words, const std::st
     out = of_folder ? named.string() + "_" + naming.model
                     : SiblingPath((named.parent_path() / OutputName(paths.inputs[0])).string(), naming.model);
   }
-  paths.folder =
-      paths.inputs.size() > 1 || words.size() > 1 || of_folder || fs::is_directory(out, error) || out.back() == '/';
+  paths.folder = several || fs::is_directory(out, error) || out.back() == '/';
   paths.says_output =
       !naming.output.empty() && (paths.folder || given.empty() || WithoutSuffix(given, naming.output) != given);
   const auto named = [&](const std::string& path) {

@@ -212,7 +212,9 @@ TEST(KerasConfigurations, SizesFromTheOptions) {
   const TemporaryFile h5(".h5");
   WriteKeras(file, h5.path());
   converter::Options options;
-  options.size["x"] = "1x4x5x?";
+  options.size["x"] = "1x4x?x?";  // the file fixes the channels
+  EXPECT_EQ(converter::Convert(h5.path(), options, nullptr).status().code(), StatusCode::kInvalidArgument);
+  options.size["x"] = "1x4x5x2";
   const Result<ir::Graph> graph = converter::Convert(h5.path(), options, nullptr);
   ASSERT_TRUE(graph.ok()) << graph.status().message();
   EXPECT_TRUE(graph->values[static_cast<size_t>(graph->outputs[0].value)].dims[1] == DimExpr(40));
