@@ -189,7 +189,7 @@ TEST_F(BundleProgramTest, InfoModelsAndTestKnowWhatIsNotConverted) {
   EXPECT_TRUE(models[2]["converted"]);
   EXPECT_NE(models[3]["remedy"].get<std::string>().find("PyTorch only"), std::string::npos);
   const std::string table = Run({"models", scratch_.path()}).out;
-  for (const char* part : {"needs fovea-convert", "ready", "PyTorch weights only", "damaged"}) {
+  for (const char* part : {"fovea run takes it", "ready", "PyTorch weights only", "damaged"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << " not in\n" << table;
   }
   ExpectError(Run({"models", Model()}), 2, {"not a folder"});
@@ -543,6 +543,50 @@ TEST_F(BundleProgramTest, PackagesThatWouldBeRefusedAreNotWritten) {
     Write(scratch_ / "m.yaml", std::string("pixel_size: ") + said + "\n");
     ExpectError(build({"--metadata", scratch_ / "m.yaml"}), 2, {"m.yaml: pixel_size"});
   }
+}
+
+TEST_F(BundleProgramTest, MeasurementsAndSizesAreThoseOfThePackage) {
+  const std::string zip = scratch_ / "p.zip";
+  const ProcessResult r = RunProcess({kConvert, kSample + "/nuclei.onnx", "--bundle", zip, "--example",
+                                      kSample + "/nuclei.tif", "--name", "Nuclei", "--description", "d", "--author",
+                                      "A", "--licence", "MIT", "--cite", "Paper; 10.1234/5", "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_EQ(Json::parse(r.out)["file_bytes"], fs::file_size(zip));
+  const std::string page = Run({"info", zip}).out;
+  const size_t at = page.find("tested by authors");
+  ASSERT_NE(at, std::string::npos) << page;
+  const std::string line = page.substr(at, page.find('\n', at) - at);
+  EXPECT_EQ(line.find(" ,"), std::string::npos) << line;
+  EXPECT_NE(line.find(" MB, "), std::string::npos) << line;
+  // The example's own calibration went along, so that the image can be brought to it.
+  EXPECT_EQ(Run({"run", zip, kSample + "/nuclei.tif", "-o", scratch_ / "o.tif", "--pixel-size", "match"}).exit_code, 0);
+}
+
+// Only who tests a bundle hears that it has no test.
+TEST_F(BundleProgramTest, RunsDoNotTellOfMissingTests) {
+  const std::string folder = MakeBundle(Description(kSteps));
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".npy") fs::remove(entry.path());
+  }
+  EXPECT_NE(Convert(folder, {"-q"}).err.find("no self-test"), std::string::npos);
+  const ProcessResult run = Run({"run", folder, kSample + "/nuclei.tif", "-o", scratch_ / "o.tif", "-q"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.err.find("no self-test"), std::string::npos) << run.err;
+}
+
+// On a terminal, which script(1) gives: the second answer to what was refused is taken.
+TEST_F(BundleProgramTest, AskingGoesOnUntilAnAnswerIsAccepted) {
+  Write(scratch_ / "answers", "ab\nNuclei of Ours\nFinds.\nMIT\nA; Here\nPaper\nPaper; 10.1234/5\n");
+  const std::string line = kConvert + " " + kSample + "/nuclei.onnx --example " + kSample + "/nuclei.tif --bundle " +
+                           (scratch_ / "asked") + " --ask -q";
+  const ProcessResult r =
+      RunProcess({"/bin/sh", "-c", "script -qec '" + line + "' /dev/null < '" + (scratch_ / "answers") + "'"});
+  ASSERT_EQ(r.exit_code, 0) << r.out << r.err;
+  EXPECT_NE(r.out.find("name 'ab': 5 to 128"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("cite 'Paper': a doi or url is needed"), std::string::npos) << r.out;
+  const std::string rdf = Slurp(fs::path(scratch_ / "asked") / "rdf.yaml");
+  EXPECT_NE(rdf.find("Nuclei of Ours"), std::string::npos) << rdf;
+  EXPECT_NE(rdf.find("10.1234/5"), std::string::npos) << rdf;
 }
 
 TEST_F(BundleProgramTest, ADeepImageJBundleIsBuiltFromASavedModel) {

@@ -451,5 +451,15 @@ TEST_F(RunTest, AnInputThatDisappears) {
   EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"});
 }
 
+TEST_F(RunTest, WordsThatDoNotFitAreNamed) {
+  const std::string image = kSample + "/nuclei.tif";
+  ExpectError(Run({"run"}), 2, {"MODEL and INPUT are missing"});
+  ExpectError(Run({"run", Model()}), 2, {"fovea run: INPUT is missing"});
+  ExpectError(Run({"run", image, Model()}), 2, {"nuclei.tif: it is a TIFF image; MODEL comes first"});
+  ExpectError(Run({"run", Model(), image, "-o", scratch_ / "o.tif", "--overlay", scratch_ / "ov.jpg"}), 2,
+              {"ov.jpg", "PNG"});
+  EXPECT_TRUE(scratch_.Files().empty());
+}
+
 }  // namespace
 }  // namespace fovea::testing

@@ -218,7 +218,12 @@ Status Args::Parse(const std::vector<std::string>& words, bool* help) {
   }
   const int count = static_cast<int>(free.size());
   if (count < positional_min_) {
-    return InvalidArgument(positional_name_ + " is missing. Usage: " + program_ + " " + usage_);
+    // "MODEL and INPUT" are two words, of which the first may be there.
+    const size_t second = positional_name_.find(" and ");
+    const bool both = second != std::string::npos && count == 0;
+    const std::string missing =
+        second != std::string::npos && count > 0 ? positional_name_.substr(second + 5) : positional_name_;
+    return InvalidArgument(missing + (both ? " are" : " is") + " missing. Usage: " + program_ + " " + usage_);
   }
   if (positional_max_ >= 0 && count > positional_max_) {
     return InvalidArgument("'" + free[static_cast<size_t>(positional_max_)] +

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "converter/emit/marks.h"
@@ -84,6 +85,21 @@ void PrintOperators(const converter::Report& report) {
   if (!report.history.dropped.empty()) std::printf("dropped          %s\n", CountsText(report.history.dropped).c_str());
 }
 
+// Of what was written: a model file, or a package (a folder with all its files), which is not as large as the model.
+uint64_t BytesOf(const std::string& path, const ModelInfo& info) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    const uintmax_t bytes = fs::file_size(path, error);
+    return error ? info.file_bytes : bytes;
+  }
+  uint64_t bytes = 0;
+  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    if (it->is_regular_file(error)) bytes += it->file_size(error);
+  }
+  return bytes;
+}
+
 std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace
@@ -105,7 +121,7 @@ void PrintReport(const Model& model, const converter::Report& report, const std:
   }
   PrintTiling(model, info);
   PrintOperators(report);
-  std::printf("file             %s, %s, content hash %s\n", path.c_str(), HumanBytes(info.file_bytes).c_str(),
+  std::printf("file             %s, %s, content hash %s\n", path.c_str(), HumanBytes(BytesOf(path, info)).c_str(),
               info.content_hash.c_str());
   std::printf("time             %.2f s\n", report.seconds);
 }
@@ -115,7 +131,7 @@ std::string ReportToJson(const Model& model, const converter::Report& report, co
   Json json = {{"output", path},
                {"source", report.source_format},
                {"parameters", info.parameters},
-               {"file_bytes", info.file_bytes},
+               {"file_bytes", BytesOf(path, info)},
                {"content_hash", info.content_hash},
                {"seconds", report.seconds},
                {"warnings", report.warnings}};

@@ -182,8 +182,11 @@ void PrintBundlePage(const formats::Bundle& bundle) {
   PageLine("macros after", Joined(d.postprocessing_files));
   if (d.probability_threshold) PageLine("threshold", "probability " + Number(*d.probability_threshold));
   if (d.nms_threshold) PageLine("", "overlap " + Number(*d.nms_threshold));
-  PageLine("tested by authors", d.test_input_size + (d.test_memory.empty() ? "" : ", " + d.test_memory) +
-                                    (d.test_runtime.empty() ? "" : ", " + d.test_runtime));
+  std::vector<std::string> measured;
+  for (const std::string* text : {&d.test_input_size, &d.test_memory, &d.test_runtime}) {
+    if (text->find_first_not_of(' ') != std::string::npos) measured.push_back(*text);
+  }
+  PageLine("tested by authors", Joined(measured));
   PageLine("weights", WeightsText(bundle));
   PageLine("described by", d.format + " (" + bundle.description_file() + ")");
   for (const auto& [where, text] : d.not_understood) PageLine("not understood", where + ": " + text);

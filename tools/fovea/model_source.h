@@ -12,7 +12,8 @@ namespace fovea::cli {
 // A bundle is converted into a temporary file that is gone when this returns; warnings of the conversion go to stderr.
 // Errors: those of Model::Load; what fovea-convert says of a bundle; kInvalidArgument for networks that come without a
 // description, with what to do; kCancelled.
-Result<Model> LoadModel(const std::string& path);
+// for_test: a bundle without a self-test is worth a warning.
+Result<Model> LoadModel(const std::string& path, bool for_test = false);
 
 }  // namespace fovea::cli
 

@@ -55,31 +55,36 @@ Entry OfBundle(const std::string& path) {
   entry.licence = description.licence;
   entry.image = ImageText(description.inputs[0]);
   const auto weights = bundle->ChooseWeights();
-  entry.state = weights.ok()                                          ? "needs fovea-convert"
+  entry.state = weights.ok()                                          ? "fovea run takes it"
                 : weights.status().code() == StatusCode::kUnsupported ? "PyTorch weights only"
                                                                       : "weights are missing";
   entry.json = BundleToJson(*bundle);
   return entry;
 }
 
-// At most `width` characters; a UTF-8 character counts as one.
+size_t Characters(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// `width` characters (one of UTF-8 counts as one); what is longer ends with an ellipsis.
 std::string Fitted(const std::string& text, size_t width) {
+  const size_t characters = Characters(text);
+  if (characters <= width) return text + std::string(width - characters, ' ');
   std::string out;
   size_t count = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool starts = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
-    if (starts && ++count > width) return out;
-    out += text[i];
+  for (const char c : text) {
+    if ((c & 0xc0) != 0x80 && ++count == width) break;
+    out += c;
   }
-  return out + std::string(width - count, ' ');
+  return out + "…";
 }
 
 void PrintTable(const std::vector<Entry>& entries) {
   size_t file = 4, name = 4, image = 5;
   for (const Entry& entry : entries) {
-    file = std::min<size_t>(std::max(file, entry.file.size()), 34);
-    name = std::min<size_t>(std::max(name, entry.name.size()), 44);
-    image = std::min<size_t>(std::max(image, entry.image.size()), 48);
+    file = std::min<size_t>(std::max(file, Characters(entry.file)), 34);
+    name = std::min<size_t>(std::max(name, Characters(entry.name)), 44);
+    image = std::min<size_t>(std::max(image, Characters(entry.image)), 48);
   }
   const auto row = [&](const std::string& a, const std::string& b, const std::string& c, const std::string& d,
                        const std::string& e) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "formats/image/output_file.h"
 #include "tools/cli/program.h"
@@ -91,6 +92,31 @@ nlohmann::json DecidingWords(const Args& args) {
     words[name] = words.contains(name) ? words[name].get<std::string>() + " " + value : value;
   }
   return words;
+}
+
+// OK unless the first word is an image, by its first bytes.
+Status CheckModelComesFirst(const std::string& path) {
+  static const std::pair<std::string, const char*> kImages[] = {
+      {{"II*\0", 4}, "TIFF"}, {{"MM\0*", 4}, "TIFF"},   {{"II+\0", 4}, "TIFF"}, {{"MM\0+", 4}, "TIFF"},
+      {"\x89PNG", "PNG"},     {"\xff\xd8\xff", "JPEG"}, {"\x93NUMPY", "NumPy"}};
+  char bytes[6] = {};
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return OkStatus();
+  std::ifstream(path, std::ios::binary).read(bytes, sizeof(bytes));
+  for (const auto& [start, kind] : kImages) {
+    if (std::string(bytes, start.size()) != start) continue;
+    return InvalidArgument(path + ": it is a " + kind + " image; MODEL comes first, then INPUT");
+  }
+  return OkStatus();
+}
+
+// Drawings are PNG files.
+Status CheckOverlay(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  if (path.empty() || extension == ".png") return OkStatus();
+  return InvalidArgument("--overlay " + path + ": a picture is written as PNG; choose a name that ends in .png");
 }
 
 bool IsRecorded(const RunRecord& record, const std::pair<std::string, std::string>& option) {
@@ -227,6 +253,10 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
   options.progress = *kind;
   options.words = DecidingWords(args);
 
+  const Status overlay = CheckOverlay(options.overlay);
+  if (!overlay.ok()) return Fail("fovea run", overlay);
+  const Status first = CheckModelComesFirst(free[0]);
+  if (!first.ok()) return Fail("fovea run", first);
   const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea run", model.status());
   const auto processing = ChooseSteps(*model, steps);

@@ -27,7 +27,7 @@ int TestCommand(const std::vector<std::string>& words) {
   CatchInterrupts();
   const auto options = execution.ToSession();
   if (!options.ok()) return Fail("fovea test", options.status());
-  const Result<Model> model = LoadModel(free[0]);
+  const Result<Model> model = LoadModel(free[0], true);
   if (!model.ok()) return Fail("fovea test", model.status());
   const std::vector<SelfTestCase> tests = model->self_tests();
   if (tests.empty()) {
