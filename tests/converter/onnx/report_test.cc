@@ -131,7 +131,11 @@ TEST(OnnxReport, OptionsThatNameNoInput) {
   EXPECT_TRUE(refused(options));
   options.size = {{"x", "2xfour"}};
   EXPECT_TRUE(refused(options));
-  options.size = {{"x", "?x4"}};
+  options.size = {{"x", "?x4"}};  // what the model fixes can't be opened
+  EXPECT_TRUE(refused(options));
+  options.size = {{"x", "2x?"}};
+  EXPECT_FALSE(refused(options));
+  options.size = {{"x", "2x4"}};
   EXPECT_FALSE(refused(options));
 }
 
