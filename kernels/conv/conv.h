@@ -14,7 +14,8 @@
 //
 // Infinities and NaN: along the chain they reach the outputs whose window sees them. Winograd's rows add up what a tile
 // reads, so that one of them, or values beyond about 1e36 whose sums overflow, makes outputs of every tile that reads
-// it NaN, up to 5 positions away; other tiles are untouched. Denormals are numbers like others in all rows.
+// it NaN, up to 5 positions away, 9 with windows of 5 on doubled images; other tiles are untouched. Denormals are
+// numbers like others in all rows.
 #ifndef FOVEA_KERNELS_CONV_CONV_H_
 #define FOVEA_KERNELS_CONV_CONV_H_
 

@@ -166,8 +166,8 @@ struct Filter {
                     DivideUp(args.dst.dims[kD + axis] + kTaps - 1 - args.pad[axis], kUpsample));
   }
 
-  // First source position of tile `tile` of the grid along axis 1 or 2; of a doubled image, whose padding is odd, the
-  // second half of it is what the tile begins with.
+  // First source position of tile `tile` of the grid along axis 1 or 2. On a doubled image, windows of three, whose
+  // padding is odd, begin a tile with the second half of it; windows of five, whose padding is even, with both.
   static HWY_INLINE int64_t SourceOf(const ConvArgs& args, int64_t tile, int axis) {
     return FloorDivide(tile * kM - args.dst_origin[axis] - args.pad[axis], kUpsample);
   }
