@@ -41,6 +41,10 @@ Result<std::unique_ptr<FileTree>> OpenFolder(const std::string& path);
 // One file.
 Result<std::unique_ptr<ByteSource>> OpenFile(const std::string& path);
 
+// Makes the folders on the way from `root` to root/file, for unpacking. `root` itself is not made anew where it is
+// missing: it may be a folder for the time being that another thread has just removed.
+Status CreateFoldersBelow(const std::string& root, const std::string& file);
+
 // The whole file as text; kCorruptFile when it is larger than `max_bytes`.
 Result<std::string> ReadAll(ByteSource* source, uint64_t max_bytes);
 

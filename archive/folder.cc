@@ -79,6 +79,17 @@ Result<std::unique_ptr<FileTree>> OpenFolder(const std::string& path) {
   return std::unique_ptr<FileTree>(new Folder(path, std::move(files)));
 }
 
+Status CreateFoldersBelow(const std::string& root, const std::string& file) {
+  fs::path folder = root;
+  std::error_code error;
+  for (const fs::path& name : fs::path(file).parent_path()) {
+    folder /= name;
+    fs::create_directory(folder, error);
+    if (error) return IoError(folder.string() + ": can't be made: " + error.message());
+  }
+  return OkStatus();
+}
+
 Result<std::string> ReadAll(ByteSource* source, uint64_t max_bytes) {
   if (source->size() > max_bytes) {
     return CorruptFile(std::to_string(source->size()) + " bytes, more than such a file can have");

@@ -110,8 +110,7 @@ Result<std::string> Bundle::Extract(const Weights& weights, const std::string& t
   for (const std::string& file : files()) {
     if (file.compare(0, base.size(), base) != 0) continue;
     const fs::path target = fs::path(to) / file.substr(base.size());
-    std::error_code error;
-    fs::create_directories(target.parent_path(), error);
+    FOVEA_RETURN_IF_ERROR(archive::CreateFoldersBelow(to, file.substr(base.size())));
     FOVEA_ASSIGN_OR_RETURN(const std::unique_ptr<archive::ByteSource> source, tree_->Open(file));
     std::ofstream out(target, std::ios::binary);
     for (uint64_t at = 0; at < source->size() && out; at += piece.size()) {

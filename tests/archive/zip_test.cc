@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "tests/converter/saved_model/support.h"
+#include "tests/support/process.h"
 
 namespace fovea {
 namespace {
@@ -52,6 +53,21 @@ TEST(Zip, ReadsStoredAndDeflatedFilesInAnyOrder) {
   }
   std::string beyond(10, '\0');
   EXPECT_FALSE((*source)->Read(big.size() - 5, std::as_writable_bytes(std::span(beyond))).ok());
+}
+
+// A folder that another thread removed while it was filled stays away.
+TEST(CreateFoldersBelow, MakesNoRoot) {
+  const testing::ScratchFolder scratch;
+  const std::string root = scratch / "root";
+  EXPECT_EQ(archive::CreateFoldersBelow(root, "a/b/file").code(), StatusCode::kIo);
+  EXPECT_FALSE(std::filesystem::exists(root));
+  std::filesystem::create_directory(root);
+  EXPECT_TRUE(archive::CreateFoldersBelow(root, "a/b/file").ok());
+  EXPECT_TRUE(archive::CreateFoldersBelow(root, "a/c/file").ok());
+  EXPECT_TRUE(archive::CreateFoldersBelow(root, "file").ok());
+  EXPECT_EQ((std::vector<bool>{std::filesystem::is_directory(root + "/a/b"),
+                               std::filesystem::is_directory(root + "/a/c"), std::filesystem::exists(root + "/file")}),
+            (std::vector<bool>{true, true, false}));
 }
 
 TEST(Zip, FromDisk) {

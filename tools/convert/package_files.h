@@ -11,7 +11,7 @@ namespace fovea::cli {
 
 // sha256, 64 hexadecimal digits.
 Result<std::string> HashOfFile(const std::string& path);
-// Makes the folder where it is missing.
+// In a folder that is there.
 Status WriteFile(const std::filesystem::path& path, const std::string& content);
 
 }  // namespace fovea::cli

@@ -61,6 +61,7 @@ Status CopySavedModel(const std::string& source, const std::string& to) {
     if (!belongs) continue;
     FOVEA_ASSIGN_OR_RETURN(const auto bytes, tree->Open(file));
     FOVEA_ASSIGN_OR_RETURN(const std::string content, archive::ReadAll(bytes.get(), bytes->size()));
+    FOVEA_RETURN_IF_ERROR(archive::CreateFoldersBelow(to, name));
     FOVEA_RETURN_IF_ERROR(WriteFile(fs::path(to) / name, content));
   }
   return OkStatus();
@@ -81,8 +82,6 @@ Result<std::string> HashOfFile(const std::string& path) {
 }
 
 Status WriteFile(const std::filesystem::path& path, const std::string& content) {
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
   std::ofstream out(path, std::ios::binary);
   out << content;
   out.close();

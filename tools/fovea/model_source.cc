@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include "formats/bundle/bundle.h"
 #include "tools/cli/program.h"
@@ -32,12 +33,19 @@ std::string Converter() {
   return !error && access(path.c_str(), X_OK) == 0 ? path : "";
 }
 
-// Runs a program to its end; its exit code, and what it wrote to stderr.
+// Runs a program to its end; its exit code, and what it wrote to stderr. It makes its own folders for the time being
+// below `temporary`, so that they go with that one even where this program can't wait for it.
 struct Ended {
   int exit_code = -1;
   std::string said;
 };
-Result<Ended> RunToEnd(const std::vector<std::string>& words) {
+Result<Ended> RunToEnd(const std::vector<std::string>& words, const std::string& temporary) {
+  std::string tmpdir = "TMPDIR=" + temporary;
+  std::vector<char*> variables = {tmpdir.data()};
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!std::string_view(*variable).starts_with("TMPDIR=")) variables.push_back(*variable);
+  }
+  variables.push_back(nullptr);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return IoError("no pipe can be made");
   posix_spawn_file_actions_t actions;
@@ -49,7 +57,7 @@ Result<Ended> RunToEnd(const std::vector<std::string>& words) {
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   pid_t child = -1;
-  const int failed = posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ);
+  const int failed = posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), variables.data());
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   Ended ended;
@@ -101,7 +109,7 @@ Result<Model> ConvertAndLoad(const std::string& path, bool for_test) {
   }
   FOVEA_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create());
   const std::string made = (fs::path(folder.path()) / "model.fov").string();
-  const auto ended = RunToEnd({converter, path, "-o", made, "--quiet"});
+  const auto ended = RunToEnd({converter, path, "-o", made, "--quiet"}, folder.path());
   if (!ended.ok()) return ended.status();
   // 1: converted, but its self-test failed, which the converter tells.
   const bool failed = ended->exit_code != kDone && ended->exit_code != kCheckFailed;
