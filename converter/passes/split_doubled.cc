@@ -88,7 +88,7 @@ class Splitter {
     return doubled->channels >= kLeastChannels && others->channels >= kLeastChannels;
   }
 
-  // A convolution as `conv` is, of one part.
+  // A convolution as `conv` is, of one part. Names say which, as profiles go by them: "up1_conv[0:64]".
   Result<ir::ValueId> Convolve(const ir::Node& conv, const Part& part, ir::ValueId image, ir::ValueId bias,
                                ir::ValueId residual) {
     const ir::Value& weights = ValueOf(graph_, conv.inputs[1]);
@@ -96,11 +96,12 @@ class Splitter {
     for (const DimExpr& d : weights.dims) dims.push_back(d.Const());
     const int64_t in = dims[3], out = dims[4];
     dims[3] = part.channels;
-    const std::string name =
-        weights.name + "[" + std::to_string(part.first) + ":" + std::to_string(part.first + part.channels) + "]";
+    const std::string channels =
+        "[" + std::to_string(part.first) + ":" + std::to_string(part.first + part.channels) + "]";
+    builder_.SetSource(conv.name + channels, conv.source);
     const DType dtype = weights.dtype;
-    const ir::ValueId filters =
-        builder_.Constant(name, dtype, dims, FiltersOf(*weights.constant, part.first, part.channels, in, out));
+    const ir::ValueId filters = builder_.Constant(weights.name + channels, dtype, dims,
+                                                  FiltersOf(*weights.constant, part.first, part.channels, in, out));
     ConvParams params = std::get<ConvParams>(conv.params);
     if (residual == kNoValue) params.act = {};
     return builder_.Add(params, {image, filters, bias, residual});

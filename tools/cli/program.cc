@@ -20,6 +20,8 @@
 #include <fstream>
 #include <thread>
 
+#include "tools/cli/container_memory.h"
+
 namespace fovea::cli {
 namespace {
 
@@ -88,14 +90,7 @@ uint64_t UsableMemoryBytes() {
   const auto limit = [&bytes](uint64_t most) { bytes = bytes == 0 ? most : std::min(bytes, most); };
   rlimit data{};
   if (getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY) limit(data.rlim_cur);
-  // In a container; "max" is no number. Of what it uses, copies of files are given back.
-  uint64_t most = 0, used = 0;
-  if (std::ifstream("/sys/fs/cgroup/memory.max") >> most && std::ifstream("/sys/fs/cgroup/memory.current") >> used) {
-    const char* const stat = "/sys/fs/cgroup/memory.stat";
-    const uint64_t files = (FieldOf(stat, "active_file ") + FieldOf(stat, "inactive_file ")) / 1024;
-    used -= std::min(used, files);
-    limit(most - std::min(most, used));
-  }
+  if (const std::optional<uint64_t> left = ContainerMemoryBytes()) limit(*left);
   return bytes;
 }
 

@@ -35,6 +35,7 @@ std::string WhatIsKept() {
 
 void Checkpoints::SetPlan(const PlanReport& plan, DType label_type, int64_t pieces, int64_t samples) {
   pieces_ = pieces;
+  samples_ = samples;
   g_wanted = wanted_;
   g_kept = 0;
   g_tiles = pieces * samples;
@@ -42,6 +43,24 @@ void Checkpoints::SetPlan(const PlanReport& plan, DType label_type, int64_t piec
   entry_.identity["isa"] = plan.isa;
   for (int s = 0; s < 3; ++s) entry_.tile_size[s] = plan.tiles > 1 ? plan.tile_size[s] : 0;
   entry_.label_type = label_type;
+}
+
+Status Checkpoints::Check(const JournalEntry& entry) const {
+  const auto refused = [this](const std::string& what) {
+    return CorruptFile(JournalPath(output_) + ": " + what + "; run without --resume to begin anew");
+  };
+  // A complete run has recorded the sample after the last one.
+  const int64_t tiles_there = entry.sample < samples_ ? pieces_ : 1;
+  if (entry.sample > samples_ || entry.tile >= tiles_there) {
+    return refused("goes on at tile " + std::to_string(entry.tile) + " of sample " + std::to_string(entry.sample) +
+                   ", counted from 0; the run has " + std::to_string(samples_) + " x " + std::to_string(pieces_) +
+                   " tiles");
+  }
+  // Numbers within a sample mean other places in other tiles.
+  if (entry.tile > 0 && !std::equal(entry.tile_size, entry.tile_size + 3, entry_.tile_size)) {
+    return refused("was made with tiles of another size");
+  }
+  return OkStatus();
 }
 
 void Checkpoints::Continue(const JournalEntry& entry, RunOutputs* outputs) {

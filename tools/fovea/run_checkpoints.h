@@ -21,6 +21,9 @@ class Checkpoints {
 
   // pieces: tiles or patches of a sample.
   void SetPlan(const PlanReport& plan, DType label_type, int64_t pieces, int64_t samples);
+  // After SetPlan: kCorruptFile when `entry` names a tile that a run of this plan does not have. A journal is a file
+  // that anybody may have changed, and a run that trusted it would pass off a result with holes as complete.
+  Status Check(const JournalEntry& entry) const;
   // The run goes on from `entry`, whose files are open.
   void Continue(const JournalEntry& entry, RunOutputs* outputs);
   // Everything before this tile of this sample is written. Records it when it is time.
@@ -38,7 +41,7 @@ class Checkpoints {
   const std::string output_;
   const bool wanted_;
   JournalEntry entry_;
-  int64_t pieces_ = 1;
+  int64_t pieces_ = 1, samples_ = 1;
   bool possible_ = true, written_ = false;
   double next_;  // second of the next record
 };

@@ -235,6 +235,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
                            interrupted_->identity.value("isa", "?") + ", here it is " + fitted.session.report().isa +
                            "; run without --resume to begin anew");
   }
+  if (interrupted_) FOVEA_RETURN_IF_ERROR(checkpoints_->Check(*interrupted_));
   outputs_ = std::make_unique<RunOutputs>(&model_, &options_, image_.get(), &rescaling_);
   const Status opened = outputs_->Open(input_, output_, original, label_type_, interrupted_ ? &*interrupted_ : nullptr);
   if (opened.code() == StatusCode::kNotFound && interrupted_) return CannotGoOn(opened);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 
 #include "formats/image/output_file.h"
 
@@ -18,26 +19,36 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kFormat = "fovea journal 1";
+constexpr const char* kFormat = "fovea journal 2";
+constexpr int64_t kMost = int64_t{1} << 40;  // tiles, pixels of a tile's side (as of --tile), objects
 
 Status Refused(const char* what, const std::string& path) {
   return IoError("cannot " + std::string(what) + " '" + path + "': " + std::strerror(errno));
+}
+
+uint64_t Fnv1a(std::span<const uint8_t> bytes, uint64_t hash = 0xcbf29ce484222325u) {
+  for (const uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3u;
+  return hash;
+}
+
+// A number that is damaged may still be one, and would make a result with holes.
+uint64_t SumOf(json record) {
+  record.erase("sum");
+  return Fnv1a(json::to_cbor(record));
 }
 
 // FNV-1a over the first and the last 64 KiB and 64 blocks of 4 KiB between them: enough to tell another image from the
 // same one, without reading all of a large one.
 Result<std::string> SampledHash(const std::string& path, int64_t size) {
   std::ifstream in(path, std::ios::binary);
-  uint64_t hash = 0xcbf29ce484222325u;
-  std::vector<char> block;
+  uint64_t hash = Fnv1a({});
+  std::vector<uint8_t> block;
   const auto add = [&](int64_t at, int64_t bytes) {
     block.resize(static_cast<size_t>(std::clamp<int64_t>(size - at, 0, bytes)));
     in.clear();
     in.seekg(at);
-    in.read(block.data(), static_cast<std::streamsize>(block.size()));
-    for (std::streamsize i = 0; i < in.gcount(); ++i) {
-      hash = (hash ^ static_cast<uint8_t>(block[static_cast<size_t>(i)])) * 0x100000001b3u;
-    }
+    in.read(reinterpret_cast<char*>(block.data()), static_cast<std::streamsize>(block.size()));
+    hash = Fnv1a({block.data(), static_cast<size_t>(in.gcount())}, hash);
   };
   constexpr int64_t kEnd = 64 << 10, kBlock = 4 << 10, kBlocks = 64;
   add(0, kEnd);
@@ -99,18 +110,20 @@ Result<std::optional<JournalEntry>> ReadJournal(const std::string& output) {
   const Status damaged = CorruptFile(path + ": is damaged; run without --resume to begin anew");
   const json record = json::from_cbor(bytes, true, false);
   if (!record.is_object() || record.value("format", json()) != kFormat) return damaged;
+  if (record.value("sum", json()) != SumOf(record)) return damaged;
   JournalEntry entry;
   const auto number = [&](const char* key, int64_t* to) {
-    const bool ok = record.contains(key) && record[key].is_number_integer() && record[key].get<int64_t>() >= 0;
-    if (ok) *to = record[key].get<int64_t>();
-    return ok;
+    if (!record.contains(key) || !record[key].is_number_integer()) return false;
+    *to = record[key].get<int64_t>();
+    return *to >= 0 && *to <= kMost;
   };
   int64_t label_type = 0;
   if (!number("sample", &entry.sample) || !number("tile", &entry.tile) || !number("objects", &entry.objects) ||
-      !number("most_objects", &entry.most_objects) || !number("label_type", &label_type) || label_type >= kDTypeCount) {
+      !number("most_objects", &entry.most_objects) || !number("label_type", &label_type)) {
     return damaged;
   }
-  entry.label_type = static_cast<DType>(label_type);
+  entry.label_type = label_type == static_cast<int64_t>(DType::kUInt32) ? DType::kUInt32 : DType::kUInt16;
+  if (label_type != static_cast<int64_t>(entry.label_type)) return damaged;  // RunFile knows these two
   for (int s = 0; s < 3; ++s) {
     if (!number(("tile_" + std::to_string(s)).c_str(), &entry.tile_size[s])) return damaged;
   }
@@ -135,6 +148,7 @@ Status WriteJournal(const std::string& output, const JournalEntry& entry) {
   for (int s = 0; s < 3; ++s) record["tile_" + std::to_string(s)] = entry.tile_size[s];
   record["states"] = json::array();
   for (const auto& state : entry.states) record["states"].push_back(json::binary(state));
+  record["sum"] = SumOf(record);
   return ReplaceFile(JournalPath(output), json::to_cbor(record));
 }
 

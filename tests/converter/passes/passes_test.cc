@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "converter/passes/pipeline.h"
 #include "tests/converter/support.h"
@@ -322,6 +323,7 @@ class SplitDoubled : public Passes {
     std::vector<ValueId> inputs = {concat, random.Constant(&b, {1, c.window, c.window, channels, c.out}),
                                    random.Constant(&b, {c.out})};
     if (c.residual) inputs.push_back(y);
+    b.SetSource("step", "Conv");
     b.Output("z", Must(b.Add(p, inputs)));
     if (c.concat_is_output) b.Output("concat", concat);
     if (c.doubled_is_output) b.Output("doubled", doubled);
@@ -337,6 +339,12 @@ TEST_F(SplitDoubled, StepsUp) {
           Split({.small = 17, .large = 19, .window = window, .pad = window / 2, .doubled_first = doubled_first});
       EXPECT_EQ(CountKind(after, OpKind::kConv), 2) << after.ToString();
       EXPECT_EQ(CountKind(after, OpKind::kConcat), 0) << after.ToString();
+      std::set<std::string> names;  // profiles go by them
+      for (const ir::Node& node : after.nodes) {
+        if (std::holds_alternative<ConvParams>(node.params)) names.insert(node.name);
+      }
+      EXPECT_EQ(names, (doubled_first ? std::set<std::string>{"step[0:17]", "step[17:36]"}
+                                      : std::set<std::string>{"step[0:19]", "step[19:36]"}));
     }
     const ir::Graph after = Split({.doubled_first = doubled_first, .more_beside = true});
     EXPECT_EQ(CountKind(after, OpKind::kConv), 2) << after.ToString();
