@@ -103,13 +103,13 @@ Status ChunkStore::Save(StateWriter* state) {
   return OkStatus();
 }
 
-Status ChunkStore::Load(StateReader* state) {
+Status ChunkStore::Load(StateReader* state, int64_t most_slots) {
   const bool has_file = state->Get() != 0;
   copies_ = static_cast<int64_t>(state->Get() & 1);
   slots_ = static_cast<int64_t>(state->Get());
   free_.resize(state->GetCount());
   for (int64_t& slot : free_) slot = static_cast<int64_t>(state->Get());
-  if (!state->ok() || slots_ < 0 || slots_ > int64_t{1} << 28) return CorruptFile("damaged");
+  if (!state->ok() || slots_ < 0 || slots_ > most_slots) return CorruptFile("damaged");
   saved_.assign(static_cast<size_t>(slots_), 1);
   for (const int64_t slot : free_) {
     if (slot < 0 || slot >= slots_) return CorruptFile("damaged");
@@ -122,6 +122,11 @@ Status ChunkStore::Load(StateReader* state) {
     FOVEA_RETURN_IF_ERROR(file_.ReadAt(CopyOffset(slot), bytes.data(), bytes.size()));
   }
   return OkStatus();
+}
+
+bool ChunkStore::Holds(int64_t slot) const {
+  if (slot < 0 || slot >= slots_ || saved_[static_cast<size_t>(slot)] == 0) return false;
+  return slot < SlotsInMemory(slot_bytes_) ? slot < static_cast<int64_t>(memory_.size()) : file_.is_open();
 }
 
 void ChunkStore::RemoveStale() const {

@@ -25,7 +25,10 @@ class ChunkStore {
 
   // What the state as of now needs is on disk and stays there until the next Save, whatever is written meanwhile.
   Status Save(StateWriter* state);
-  Status Load(StateReader* state);
+  // most_slots: of a run without mistakes, so that a state that is forged can't ask for more.
+  Status Load(StateReader* state, int64_t most_slots);
+  // After Load: whether the slot was taken and its bytes are there.
+  bool Holds(int64_t slot) const;
   void Keep(bool keep);
   void RemoveStale() const;  // what an interrupted process may have left and nobody needs
 

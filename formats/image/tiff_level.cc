@@ -273,6 +273,11 @@ void TiffLevel::Save(StateWriter* state) const {
   }
 }
 
+bool TiffLevel::HoldsWhatIsPending() const {
+  return std::all_of(pending_.begin(), pending_.end(),
+                     [this](const auto& pending) { return body_.store->Holds(pending.second.slot); });
+}
+
 Status TiffLevel::Load(StateReader* state) {
   const uint64_t count = state->GetCount();
   for (uint64_t i = 0; i < count; ++i) {
@@ -280,8 +285,7 @@ Status TiffLevel::Load(StateReader* state) {
     Pending& pending = pending_[number];
     pending.slot = static_cast<int64_t>(state->Get());
     pending.missing = static_cast<int64_t>(state->Get());
-    if (number < 0 || number >= static_cast<int64_t>(located_.size()) || pending.slot < 0)
-      return CorruptFile("damaged");
+    if (number < 0 || number >= chunks()) return CorruptFile("damaged");
   }
   if (state->GetCount() != located_.size()) return CorruptFile("damaged");
   for (Location& location : located_) {

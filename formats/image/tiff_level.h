@@ -59,6 +59,9 @@ class TiffLevel {
 
   void Save(StateWriter* state) const;
   Status Load(StateReader* state);
+  // After Load of the chunk store as well: whether it holds what the level collects.
+  bool HoldsWhatIsPending() const;
+  int64_t chunks() const { return static_cast<int64_t>(located_.size()); }  // where they are collected
 
  private:
   struct Location {

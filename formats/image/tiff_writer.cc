@@ -199,10 +199,15 @@ class TiffWriter final : public ImageWriter {
   Status LoadState() {
     StateReader state(options_.resume_state);
     end_ = state.Get();
+    int64_t chunks = 0;
     for (const auto& level : levels_) {
       if (body_.store != nullptr) FOVEA_RETURN_IF_ERROR(level->Load(&state));
+      chunks += level->chunks();
     }
-    if (body_.store != nullptr) FOVEA_RETURN_IF_ERROR(store_.Load(&state));
+    if (body_.store != nullptr) FOVEA_RETURN_IF_ERROR(store_.Load(&state, chunks));
+    for (const auto& level : levels_) {
+      if (!level->HoldsWhatIsPending()) return CorruptFile("damaged");
+    }
     return state.ok() && state.at_end() ? OkStatus() : CorruptFile("damaged");
   }
 

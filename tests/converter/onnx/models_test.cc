@@ -7,6 +7,7 @@
 
 #include "kernels/isa.h"
 #include "tests/converter/onnx/support.h"
+#include "tests/support/sanitizers.h"
 
 namespace fovea::testing {
 namespace {
@@ -66,7 +67,7 @@ void RunModel(const fs::path& folder, const std::string& file) {
       EXPECT_EQ(Compare((*got)[i], expected[i], 0, c.outputs[i].atol), "") << who << ", " << c.outputs[i].name;
     }
   };
-  for (const kernels::Isa supported : kernels::SupportedIsas()) {
+  for (const kernels::Isa supported : test::IsasForLargeNetworks()) {
     for (const int threads : {1, 2}) {
       const std::string isa = kernels::IsaName(supported);
       SessionOptions options;
@@ -75,6 +76,7 @@ void RunModel(const fs::path& folder, const std::string& file) {
       check(options, isa + ", " + std::to_string(threads) + " threads");
     }
   }
+  if (test::kSanitized) return;
   SessionOptions reference;
   reference.executor = Executor::kReference;
   check(reference, "reference executor");

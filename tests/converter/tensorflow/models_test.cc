@@ -14,6 +14,7 @@
 #include "tests/converter/onnx/support.h"
 #include "tests/converter/support.h"
 #include "tests/support/run_session.h"
+#include "tests/support/sanitizers.h"
 
 namespace fovea::testing {
 namespace {
@@ -48,13 +49,14 @@ converter::Options OptionsFor(const Json& folder) {
 // fn(session options, their name): every instruction set of this machine, then the reference executor.
 template <class Fn>
 void ForEachExecutor(Fn&& fn) {
-  for (const kernels::Isa isa : kernels::SupportedIsas()) {
+  for (const kernels::Isa isa : test::IsasForLargeNetworks()) {
     const std::string name = kernels::IsaName(isa);
     SessionOptions options;
     options.isa = name;
     options.threads = 2;
     fn(options, name);
   }
+  if (test::kSanitized) return;
   SessionOptions reference;
   reference.executor = Executor::kReference;
   fn(reference, "reference executor");

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -289,6 +290,54 @@ TEST(LargeOutput, DamagedStateIsRefused) {
     ASSERT_FALSE(writer.ok()) << length;
     EXPECT_NE(writer.status().message().find("a.tif"), std::string::npos);
     std::ofstream(scratch / ".a.tif.part").close();  // the failed one removed it
+  }
+}
+
+// Any number of the state may have been changed: refused, or a file that is wrong, but nothing is touched that is not
+// the writer's own.
+TEST(LargeOutput, ForgedStateDoesNoHarm) {
+  ScratchFolder scratch;
+  const ImageInfo info = InfoOf(1, 301, 423);
+  WriteOptions options;
+  options.dtype = DType::kUInt8;
+  options.tile = 64;
+  options.pyramid = options.resumable = true;
+  const std::vector<Region> regions = Shuffled(info, 5);
+  std::vector<uint64_t> words;
+  const auto interrupted = [&] {
+    options.resume_state.clear();
+    auto writer = CreateImage(scratch / "a.tif", info, options);
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE(WriteRegion(writer->get(), regions[0]).ok());
+    auto saved = (*writer)->Checkpoint();
+    ASSERT_TRUE(saved.ok());
+    words.resize(saved->size() / sizeof(uint64_t));
+    std::memcpy(words.data(), saved->data(), saved->size());
+    (*writer)->KeepUnfinished(true);
+  };
+  const auto resume = [&](size_t at, uint64_t value) {
+    interrupted();
+    words[at] = value;
+    options.resume_state.resize(words.size() * sizeof(uint64_t));
+    std::memcpy(options.resume_state.data(), words.data(), options.resume_state.size());
+    auto writer = CreateImage(scratch / "a.tif", info, options);
+    for (size_t i = 1; writer.ok() && i < regions.size(); ++i) {
+      if (!WriteRegion(writer->get(), regions[i]).ok()) break;
+    }
+    return writer.status();
+  };
+  interrupted();
+  // The end of the file, then of the first level how many chunks are being collected, and of each its number, its slot
+  // and the pixels that it lacks.
+  constexpr size_t kNumber = 2, kSlot = 3;
+  ASSERT_GT(words[1], 0u);
+  EXPECT_TRUE(resume(kSlot, words[kSlot]).ok());
+  for (const uint64_t value : {uint64_t{1} << 20, uint64_t{1} << 27, uint64_t{1} << 63}) {
+    EXPECT_EQ(resume(kSlot, value).code(), StatusCode::kCorruptFile) << value;
+    EXPECT_EQ(resume(kNumber, value).code(), StatusCode::kCorruptFile) << value;
+  }
+  for (size_t at = 1; at < words.size(); at += at < 20 || at + 20 > words.size() ? 1 : 7) {
+    for (const uint64_t value : {uint64_t{0}, uint64_t{5}, uint64_t{1} << 16, ~uint64_t{0}}) (void)resume(at, value);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/include/fovea/session.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/tolerance.h"
 
 namespace fovea {
@@ -117,7 +118,7 @@ TEST_P(Executors, BandsGiveTheBitsOfTheWhole) {
   EXPECT_GT(banded_, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Random, Executors, testing::Range(0u, 96u));
+INSTANTIATE_TEST_SUITE_P(Random, Executors, testing::Range(0u, test::SomeOf(96)));
 
 }  // namespace
 }  // namespace fovea

@@ -4,6 +4,7 @@
 #include "runtime/include/fovea/session.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
+#include "tests/support/sanitizers.h"
 
 namespace fovea {
 namespace {
@@ -257,7 +258,7 @@ TEST_P(PassBudgets, BelowTheWholeImageAreKept) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Random, Passes, testing::Range(0u, 12u));
+INSTANTIATE_TEST_SUITE_P(Random, Passes, testing::Range(0u, test::SomeOf(12)));
 INSTANTIATE_TEST_SUITE_P(Random, PassBudgets, testing::Values(0u, 4u, 8u, 12u));
 
 TEST(PassesOfOthers, AreRefusedWithTheNode) {

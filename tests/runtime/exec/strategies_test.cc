@@ -14,6 +14,7 @@
 #include "runtime/include/fovea/session.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
+#include "tests/support/sanitizers.h"
 
 namespace fovea {
 namespace {
@@ -51,7 +52,7 @@ NetBuilder WideUNet(uint32_t seed) {
   return net;
 }
 
-const uint32_t kDailyNetworks = 24;
+const uint32_t kDailyNetworks = test::SomeOf(24);
 
 uint32_t Networks() {
   const char* text = std::getenv("FOVEA_BITS_NETWORKS");
