@@ -45,8 +45,8 @@ void Append(const Node& node, size_t max_bytes, std::string* out) {
       *out += '{';
       for (size_t i = 0; i < node.map.size() && out->size() <= max_bytes; ++i) {
         if (i > 0) *out += ", ";
-        *out += node.map[i].first + ": ";
-        Append(node.map[i].second, max_bytes, out);
+        *out += node.map[i].key + ": ";
+        Append(node.map[i].value, max_bytes, out);
       }
       *out += '}';
       break;
@@ -57,7 +57,7 @@ void Append(const Node& node, size_t max_bytes, std::string* out) {
 
 const Node& Node::At(std::string_view key) const {
   for (auto member = map.rbegin(); member != map.rend(); ++member) {
-    if (member->first == key) return member->second;
+    if (member->key == key) return member->value;
   }
   return NullNode();
 }

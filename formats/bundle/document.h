@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "runtime/include/fovea/status.h"
@@ -24,12 +23,13 @@ inline constexpr size_t kMaxNodes = 200'000;
 
 struct Node {
   enum class Kind : uint8_t { kNull, kScalar, kList, kMap };
+  struct Member;
   Kind kind = Kind::kNull;
-  std::string text;                               // kScalar
-  bool quoted = false;                            // kScalar: written in quotes, so never a number, a truth or null
-  std::vector<Node> list;                         // kList
-  std::vector<std::pair<std::string, Node>> map;  // kMap, in the file's order
-  int line = 0;                                   // from 1; 0 where the reader does not know
+  std::string text;         // kScalar
+  bool quoted = false;      // kScalar: written in quotes, so never a number, a truth or null
+  std::vector<Node> list;   // kList
+  std::vector<Member> map;  // kMap, in the file's order
+  int line = 0;             // from 1; 0 where the reader does not know
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_scalar() const { return kind == Kind::kScalar; }
@@ -50,6 +50,12 @@ struct Node {
   std::optional<bool> Truth() const;       // true, True, yes, on; false, ...
   // On one line, for reports: "{a: 1, b: [2, 3]}", shortened to `max_bytes`.
   std::string ToString(size_t max_bytes = 300) const;
+};
+
+// Not a std::pair: asking whether one may be made asks the same of Node, whose members it is of; clang 14 ends there.
+struct Node::Member {
+  std::string key;
+  Node value;
 };
 
 Result<Node> ParseYaml(std::string_view text);

@@ -50,7 +50,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     if (open_.empty()) return root_;
     Node* parent = open_.back();
     if (parent->is_list()) return &parent->list.emplace_back();
-    return &parent->map.emplace_back(key_, Node()).second;
+    parent->map.push_back({key_, Node()});
+    return &parent->map.back().value;
   }
 
   bool Add(Node node) {

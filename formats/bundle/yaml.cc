@@ -144,7 +144,7 @@ class Parser {
       if (!key.is_scalar() && !key.is_null()) return Fail("a key that is a list or a map");
       FOVEA_RETURN_IF_ERROR(Next());
       FOVEA_RETURN_IF_ERROR(Value(depth + 1, &value));
-      node->map.emplace_back(key.text, std::move(value));
+      node->map.push_back({key.text, std::move(value)});
     }
   }
 
