@@ -18,7 +18,7 @@ namespace fovea::kernels {
 
 // Raised whenever a row of an unchanged name packs its weights otherwise than before: packed weights that were kept in
 // files are then packed again.
-inline constexpr int kPackingVersion = 2;
+inline constexpr int kPackingVersion = 3;
 
 template <class Layer, class Args>
 struct Kernel {

@@ -55,6 +55,7 @@ struct ConvArgs {
   // packed == nullptr, for rows that may pack when they run: weights and bias (or null) as pack takes them.
   const float* weights = nullptr;
   const float* bias = nullptr;
+  int threads = 1;  // that run units of this call, for how the work is cut; results do not depend on it
 };
 
 // weights: [kd][kh][kw][in_channels / groups][out_channels].

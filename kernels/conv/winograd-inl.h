@@ -17,7 +17,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <iterator>
+#include <array>
 #include <utility>
 
 #include "kernels/vector-inl.h"
@@ -119,6 +119,9 @@ HWY_INLINE void TransformOutput(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) 
   (std::make_integer_sequence<int, kM>());
 }
 
+template <int kRows, int kColumns>
+using Matrix = std::array<std::array<double, kColumns>, kRows>;
+
 // How an algorithm goes along one axis: m outputs of a tile from `kInputs` source positions, which begin `kStep` apart
 // from tile to tile. They are transformed to `kValues` values; each of the `kFactors` products multiplies value
 // ValueOf(factor) by a transformed filter (rows of the filter matrix).
@@ -130,7 +133,8 @@ struct Plain {
   static HWY_INLINE void Input(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) { TransformInput<kAlpha>(x, y); }
   static HWY_INLINE void Output(const Vec* HWY_RESTRICT x, Vec* HWY_RESTRICT y) { TransformOutput<kAlpha, kM>(x, y); }
   // G of the formula above.
-  static void Filters(double (&g)[kFactors][kTaps]) {
+  static constexpr Matrix<kFactors, kTaps> Filters() {
+    Matrix<kFactors, kTaps> g = {};
     double points[kAlpha - 1] = {0};
     for (int i = 0; i < (kAlpha - 2) / 2; ++i) {
       points[1 + 2 * i] = Points<kAlpha>::kPair[i];
@@ -143,7 +147,8 @@ struct Plain {
       }
       for (int j = 0; j < kTaps; ++j) g[i][j] = Power(points[i], j) / norm;
     }
-    for (int j = 0; j < kTaps; ++j) g[kAlpha - 1][j] = j == kTaps - 1 ? 1 : 0;
+    g[kAlpha - 1][kTaps - 1] = 1;
+    return g;
   }
 };
 
@@ -163,11 +168,8 @@ struct Upsampled {
     y[2] = hn::Sub(x[1], x[2]);
     y[3] = hn::Add(hn::Add(x[1], x[3]), x[4]);
   }
-  static void Filters(double (&g)[kFactors][kTaps]) {
-    constexpr double kRows[kFactors][kTaps] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, -.5}, {.5, .5, -.5}, {0, 0, 1}};
-    for (int i = 0; i < kFactors; ++i) {
-      for (int j = 0; j < kTaps; ++j) g[i][j] = kRows[i][j];
-    }
+  static constexpr Matrix<kFactors, kTaps> Filters() {
+    return {{{1, 0, 0}, {.5, .5, .5}, {.5, -.5, -.5}, {.5, .5, -.5}, {0, 0, 1}}};
   }
 };
 
@@ -201,9 +203,9 @@ struct UpsampledFive {
     y[5] = hn::Add(y[4], hn::MulAdd(four, more, x[7]));
     y[7] = hn::Add(y[6], hn::Add(hn::MulSub(eight, less, x[7]), x[10]));
   }
-  static void Filters(double (&g)[kFactors][kTaps]) {
+  static constexpr Matrix<kFactors, kTaps> Filters() {
+    Matrix<kFactors, kTaps> g = {};
     constexpr double kPoints[] = {0, 1, -1, 2, -2};
-    for (auto& row : g) std::fill(std::begin(row), std::end(row), 0.0);
     for (int i = 0; i < 5; ++i) {
       double norm = 1, norm_without_one = 1;
       for (int l = 0; l < 5; ++l) {
@@ -221,6 +223,7 @@ struct UpsampledFive {
       g[factor][3] = p / norm_without_one;
     }
     g[5][4] = g[10][3] = 1;
+    return g;
   }
 };
 

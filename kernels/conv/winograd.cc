@@ -8,8 +8,9 @@
 // adds bias and residual, activates and stores. V and the M of a block stay in L2. In 3-D the planes' products are
 // summed before the output transform, and a ring of transformed planes serves the next output plane.
 //
-// Without packed weights, a unit makes a few blocks of output channels only, for as many tiles as V may have: each
-// block transforms one row of positions of its weights into panels behind M, multiplies, and goes on to the next row.
+// Without packed weights, each block transforms a few input channels' weights at a time into panels behind M, few
+// enough to stay in the cache, and adds their products to M. Runs are longer then, so that a transform serves many
+// tiles; where there are fewer runs than threads, a unit makes some of the blocks only.
 //
 // Tiles lie on the lattice of multiples of m in the whole output image, so every output's value is a function of its
 // place in the image: the planner asks for regions that begin and end on the lattice (or at the image's end).
@@ -87,14 +88,15 @@ struct Filter {
                                  8 * kRows);
       // Weights are transformed again for every run.
       if (args.packed == nullptr) most = kMostUnpacked;
-      blocks = args.packed == nullptr ? std::max<int64_t>(1, s.blocks / 4) : s.blocks;
-      groups = DivideUp(s.blocks, blocks);
       runs = std::max<int64_t>(1, DivideUp(tiles, most));
-      if (args.packed != nullptr && (runs > 1 || tiles > 2 * kRows)) runs = DivideUp(runs, 2) * 2;
+      if (args.packed != nullptr ? runs > 1 || tiles > 2 * kRows : runs > 1) runs = DivideUp(runs, 2) * 2;
       run = DivideUp(tiles, runs);
       runs = DivideUp(tiles, run);
       planes = DepthTaps(layer) == 1 ? 1 : 8;
       plane_runs = DivideUp(args.dst.dims[kD], planes);
+      groups = args.packed != nullptr ? 1 : std::clamp<int64_t>(DivideUp(args.threads, runs * plane_runs), 1, s.blocks);
+      blocks = DivideUp(s.blocks, groups);
+      groups = DivideUp(s.blocks, blocks);
       position_floats = OddLines(run * s.in_padded);
       slot_floats = kKept * position_floats;
     }
@@ -113,11 +115,16 @@ struct Filter {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
     int64_t floats = DepthTaps(layer) * grid.slot_floats + kProducts * OddLines(grid.run * 2 * s.lanes);
-    if (args.packed == nullptr) {
-      floats += kFactors * OddLines(s.panel_floats) + layer.kernel[0] * kTaps * kTaps * layer.in_channels * 2 * s.lanes;
-    }
+    if (args.packed == nullptr) floats += kProducts * OwnDistance(s);
     return floats;
   }
+
+  // Without packed weights: input channels whose panels are made at once, for panels of 300 KiB in all.
+  static int64_t OwnInputs(const Sizes& s) {
+    const int64_t fitting = (int64_t{300} << 10) / (kProducts * 2 * s.lanes * static_cast<int64_t>(sizeof(float)));
+    return std::clamp<int64_t>(fitting, 1, s.in_padded);
+  }
+  static int64_t OwnDistance(const Sizes& s) { return OddLines(OwnInputs(s) * 2 * s.lanes); }
 
   // [block][position][kd][input channel][vectors of output channels], then the bias, padded.
   static int64_t PackedFloats(const ConvLayer& layer) {
@@ -129,8 +136,8 @@ struct Filter {
     return (2 * (s.blocks - 1) + s.last_vectors) * kProducts * (s.panel_floats / 2);
   }
 
-  static FilterPacker<Scheme> PackerOf(const ConvLayer& layer, const float* weights, int64_t filter_plane,
-                                       int64_t width) {
+  static FilterPacker<Scheme> PackerOf(const ConvLayer& layer, const Sizes& s, const float* weights,
+                                       int64_t filter_plane, int64_t block) {
     const auto plane = [&](int64_t kd) {
       return weights + kd * kTaps * kTaps * layer.in_channels * layer.out_channels;
     };
@@ -138,7 +145,7 @@ struct Filter {
     constexpr int kFirst[4] = {0, 1, 0, 2}, kSecond[4] = {-1, 2, 1, -1};
     const float* more = Deep(layer) && kSecond[filter_plane] >= 0 ? plane(kSecond[filter_plane]) : nullptr;
     return FilterPacker<Scheme>(plane(Deep(layer) ? kFirst[filter_plane] : filter_plane), more, layer.in_channels,
-                                layer.out_channels, width);
+                                layer.out_channels, block * 2 * s.lanes, s.vectors(block) * s.lanes);
   }
 
   static void Pack(const ConvLayer& layer, const float* weights, const float* bias, float* packed, int part,
@@ -150,8 +157,8 @@ struct Filter {
       float* panels = packed + block * kProducts * s.panel_floats;
       const int64_t filter_planes = FilterPlanes(layer);
       for (int64_t f = 0; f < filter_planes; ++f) {
-        PackerOf(layer, weights, f, width)
-            .Block(first, s.in_padded, panels + f * s.in_padded * width, filter_planes * s.in_padded * width);
+        PackerOf(layer, s, weights, f, block)
+            .PackFar(0, s.in_padded, panels + f * s.in_padded * width, filter_planes * s.in_padded * width);
       }
       for (int64_t co = first; co < first + 2 * s.lanes; ++co) {
         biases[co] = bias != nullptr && co < layer.out_channels ? bias[co] : 0.0f;
@@ -324,42 +331,57 @@ struct Filter {
                      args.dst.dims[kH], args.dst.dims[kW], std::min(2 * s.lanes, layer.out_channels - channel)});
   }
 
-  // Weights of one block of output channels side by side, so that PackRow reads them in order.
-  static void GatherBlock(const ConvLayer& layer, const ConvArgs& args, const Sizes& s, int64_t block,
-                          float* HWY_RESTRICT gathered) {
-    constexpr int64_t kLead = 16;  // rows of weights
-    const int64_t width = s.vectors(block) * s.lanes, first = block * 2 * s.lanes;
-    const int64_t here = std::min(width, layer.out_channels - first);
-    const int64_t rows = layer.kernel[0] * kTaps * kTaps * layer.in_channels;
-    const float* from = args.weights + first;
-    for (int64_t row = 0; row < rows; ++row, from += layer.out_channels, gathered += width) {
-      if (row + kLead < rows) {
-        for (int64_t i = 0; i < here; i += 16) __builtin_prefetch(from + kLead * layer.out_channels + i, 0, 1);
+  // M of a block of output channels from the planes of V that it sees, by packed weights. Between the products, what
+  // the next run reads and what this block writes is called for.
+  static void MultiplyPacked(const ConvLayer& layer, const ConvArgs& args, const Sizes& s, const Grid& grid,
+                             const float* const* slots, const int64_t* taps, int planes, int64_t count, int64_t block,
+                             LineWalk* source, int64_t source_lines, LineWalk* result, float* m) {
+    const int64_t plane_floats = s.in_padded * s.vectors(block) * s.lanes;
+    const int64_t m_position = OddLines(grid.run * 2 * s.lanes), result_lines = DivideUp(result->Lines(), kProducts);
+    for (int p = 0; p < kProducts; ++p) {
+      const float* panels = args.packed + block * kProducts * s.panel_floats + p * FilterPlanes(layer) * plane_floats;
+      Segment segments[kMaxPlanes];
+      for (int i = 0; i < planes; ++i) {
+        segments[i] = {slots[i] + ValueOf(p) * grid.position_floats, panels + taps[i] * plane_floats};
       }
-      std::fill(std::copy_n(from, here, gathered), gathered + width, 0.0f);
+      source->Step<false>(source_lines);
+      result->Step<true>(result_lines);
+      Products(segments, planes, s.in_padded, s.in_padded, count, s.vectors(block), s.lanes, false, m + p * m_position);
     }
   }
 
-  // One row of positions of a block, panels `distance` apart.
-  static void PackRow(const ConvLayer& layer, const Sizes& s, int64_t block, int row, const float* gathered,
-                      float* panels, int64_t distance) {
-    ConvLayer alone = layer;
-    alone.out_channels = s.vectors(block) * s.lanes;
-    for (int64_t f = 0; f < FilterPlanes(layer); ++f) {
-      PackerOf(alone, gathered, f, alone.out_channels)
-          .Row(row, 0, s.in_padded, panels + f * s.in_padded * alone.out_channels, distance);
+  // The same by weights that are packed now, to `panels`.
+  static void MultiplyUnpacked(const ConvLayer& layer, const ConvArgs& args, const Sizes& s, const Grid& grid,
+                               const float* const* slots, const int64_t* taps, int planes, int64_t count, int64_t block,
+                               float* panels, float* m) {
+    const int64_t m_position = OddLines(grid.run * 2 * s.lanes), distance = OwnDistance(s), inputs = OwnInputs(s);
+    // Windows in the padding alone see no plane.
+    if (planes == 0) std::fill_n(m, kProducts * m_position, 0.0f);
+    for (int i = 0; i < planes; ++i) {
+      const FilterPacker<Scheme> packer = PackerOf(layer, s, args.weights, taps[i], block);
+      for (int64_t ci = 0; ci < s.in_padded; ci += inputs) {
+        const int64_t end = std::min(ci + inputs, s.in_padded);
+        packer.Pack(ci, end, panels, distance);
+        for (int p = 0; p < kProducts; ++p) {
+          const Segment segment = {slots[i] + ValueOf(p) * grid.position_floats + ci, panels + p * distance};
+          Products(&segment, 1, end - ci, s.in_padded, count, s.vectors(block), s.lanes, i > 0 || ci > 0,
+                   m + p * m_position);
+        }
+      }
     }
+  }
+
+  // The value of V that product p takes.
+  static HWY_INLINE int64_t ValueOf(int p) {
+    return Scheme::ValueOf(p / kFactors) * kValues + Scheme::ValueOf(p % kFactors);
   }
 
   static void Run(const ConvLayer& layer, const ConvArgs& args, int64_t unit_begin, int64_t unit_end, float* scratch) {
     const Sizes s(layer);
     const Grid grid(layer, args, s);
-    const int64_t depth_taps = DepthTaps(layer), filter_planes = FilterPlanes(layer);
-    float* m = scratch + depth_taps * grid.slot_floats;
-    const int64_t m_position = OddLines(grid.run * 2 * s.lanes);
-    float* const own_panels = m + kProducts * m_position;
-    const int64_t own_distance = OddLines(s.panel_floats);
-    float* const gathered = own_panels + kFactors * own_distance;
+    const int64_t depth_taps = DepthTaps(layer);
+    float* const m = scratch + depth_taps * grid.slot_floats;
+    float* const own_panels = m + kProducts * OddLines(grid.run * 2 * s.lanes);
     for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
       const int64_t first = unit % grid.runs * grid.run;
       const int64_t count = std::min(grid.run, grid.tiles - first);
@@ -393,28 +415,11 @@ struct Filter {
         const int64_t source_lines = DivideUp(source.Lines(), grid.blocks * kProducts);
         for (int64_t block = first_block; block < last_block; ++block) {
           LineWalk result = BlockResult(layer, args, s, grid, batch, plane, first, count, block);
-          const int64_t result_lines = DivideUp(result.Lines(), kProducts);
-          const int64_t plane_floats = s.in_padded * s.vectors(block) * s.lanes;
-          const float* panels = own_panels;
-          for (int p = 0; p < kProducts; ++p) {
-            if (args.packed != nullptr) {
-              panels = args.packed + block * kProducts * s.panel_floats + p * filter_planes * plane_floats;
-            } else if (p % kFactors == 0) {
-              if (p == 0) GatherBlock(layer, args, s, block, gathered);
-              PackRow(layer, s, block, p / kFactors, gathered, own_panels, own_distance);
-              panels = own_panels;
-            } else {
-              panels += own_distance;
-            }
-            Segment segments[kMaxPlanes];
-            for (int i = 0; i < count_planes; ++i) {
-              const int value = Scheme::ValueOf(p / kFactors) * kValues + Scheme::ValueOf(p % kFactors);
-              segments[i] = {slots[i] + value * grid.position_floats, panels + taps[i] * plane_floats};
-            }
-            source.Step<false>(source_lines);
-            result.Step<true>(result_lines);
-            Products(segments, count_planes, s.in_padded, s.in_padded, count, s.vectors(block), s.lanes,
-                     m + p * m_position);
+          if (args.packed != nullptr) {
+            MultiplyPacked(layer, args, s, grid, slots, taps, count_planes, count, block, &source, source_lines,
+                           &result, m);
+          } else {
+            MultiplyUnpacked(layer, args, s, grid, slots, taps, count_planes, count, block, own_panels, m);
           }
           TransformBlock(layer, args, s, grid, batch, plane, first, count, block, m);
         }

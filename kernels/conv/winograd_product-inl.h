@@ -38,14 +38,21 @@ struct Segment {
   const float* panel;  // of the position and plane
 };
 
-// Tiles of V times a panel: M[tile][kVectors].
+// Tiles of V times a panel: M[tile][kVectors]; added to what is there when `more`. One chain of additions for each
+// value, however the segments are dealt out to calls.
 template <int kVectors, int... kTile>
-HWY_INLINE void Multiply(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
+HWY_INLINE void Multiply(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats, bool more,
                          float* HWY_RESTRICT m, std::integer_sequence<int, kTile...>) {
   const Floats d;
   const int64_t lanes = LaneCount();
   Vec acc[2 * sizeof...(kTile)];
-  ((acc[2 * kTile] = hn::Zero(d), acc[2 * kTile + 1] = hn::Zero(d)), ...);
+  if (more) {
+    ((acc[2 * kTile] = hn::Load(d, m + kVectors * kTile * lanes),
+      acc[2 * kTile + 1] = kVectors == 2 ? hn::Load(d, m + (2 * kTile + 1) * lanes) : hn::Zero(d)),
+     ...);
+  } else {
+    ((acc[2 * kTile] = hn::Zero(d), acc[2 * kTile + 1] = hn::Zero(d)), ...);
+  }
   for (int segment = 0; segment < count; ++segment) {
     const float* quads[4] = {segments[segment].v, segments[segment].v + 4 * tile_floats,
                              segments[segment].v + 8 * tile_floats, segments[segment].v + 12 * tile_floats};
@@ -73,11 +80,11 @@ HWY_INLINE void Multiply(const Segment* HWY_RESTRICT segments, int count, int64_
       ...);
 }
 
-using ProductFunction = void (*)(const Segment*, int, int64_t, int64_t, float*);
+using ProductFunction = void (*)(const Segment*, int, int64_t, int64_t, bool, float*);
 template <int kVectors, int kTiles>
 HWY_NOINLINE void Product(const Segment* HWY_RESTRICT segments, int count, int64_t depth, int64_t tile_floats,
-                          float* HWY_RESTRICT m) {
-  Multiply<kVectors>(segments, count, depth, tile_floats, m, std::make_integer_sequence<int, kTiles>());
+                          bool more, float* HWY_RESTRICT m) {
+  Multiply<kVectors>(segments, count, depth, tile_floats, more, m, std::make_integer_sequence<int, kTiles>());
 }
 // Of 1 .. kRows tiles.
 template <int kVectors, int... kTiles>
@@ -87,7 +94,7 @@ HWY_INLINE ProductFunction ProductOf(int64_t tiles, std::integer_sequence<int, k
 }
 
 inline void Products(const Segment* segments, int count, int64_t depth, int64_t tile_floats, int64_t tiles,
-                     int64_t vectors, int64_t lanes, float* HWY_RESTRICT m) {
+                     int64_t vectors, int64_t lanes, bool more, float* HWY_RESTRICT m) {
   constexpr std::make_integer_sequence<int, kRows> kAll;
   // Even pieces: 32 tiles are 11 + 11 + 10, not 14 + 14 + 4.
   const int64_t pieces = DivideUp(tiles, kRows);
@@ -96,7 +103,7 @@ inline void Products(const Segment* segments, int count, int64_t depth, int64_t 
     Segment moved[kMaxPlanes];
     for (int i = 0; i < count; ++i) moved[i] = {segments[i].v + at * tile_floats, segments[i].panel};
     const ProductFunction product = vectors == 2 ? ProductOf<2>(next - at, kAll) : ProductOf<1>(next - at, kAll);
-    product(moved, count, depth, tile_floats, m + at * vectors * lanes);
+    product(moved, count, depth, tile_floats, more, m + at * vectors * lanes);
     at = next;
   }
 }

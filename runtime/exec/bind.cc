@@ -132,6 +132,7 @@ void Operator::BindConv(const kernels::ConvTransposeLayer& layer, std::span<cons
   if (packed == nullptr) {
     args.weights = in[1].data;
     args.bias = in.size() > 2 ? in[2].data : nullptr;
+    args.threads = threads_;
   }
   if (layer.has_residual) args.residual = AsSpatial(Narrow(in[3], out));
   for (int s = 0; s < 3; ++s) {

@@ -79,6 +79,7 @@ PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const
   }
   report.strategy = plan.Strategy();
   report.approximate = plan.approximate;
+  report.recomputed_skips = plan.recomputed;
   report.isa = kernels::IsaName(cap);
   report.threads = threads;
   plan::MachineRates rates = plan::NominalRates(cap);

@@ -115,6 +115,7 @@ bool FastRunner::RunNode(size_t n) {
   const int64_t work =
       std::max(made, read) + static_cast<int64_t>(share * static_cast<double>(profile_[n].multiply_adds));
   const bool packs = packed_.at[n] == nullptr && op.PackedFloats() > 0;
+  if (packs && plan_.packable[n]) file_->Expect(graph().values[static_cast<size_t>(node.node->inputs[1])]);
   if (packs && !op.packs_when_run()) {
     if (!PackAndRun(n, in, out, work)) return false;
   } else {

@@ -68,6 +68,9 @@ class Operator {
   // Where along each axis of the output that lattice is counted from, see plan/phases.h; 0 unless set.
   void SetPhase(std::span<const int64_t> phase);
 
+  // That will run units of its calls, for how some kernels cut their work; 1 unless set.
+  void SetThreads(int threads) { threads_ = threads; }
+
   // False for convolutions by Winograd's algorithm.
   bool keeps_exact_order() const { return conv_ == nullptr || conv_->exact_order; }
 
@@ -96,8 +99,7 @@ class Operator {
 
   // Calls that make out's region, to be run one after another; the number depends on the operands' strides only.
   // in: one an input of the node, holding at least what the region needs. packed: for convolutions; null where
-  // packs_when_run(). Constant time, no
-  // allocation.
+  // packs_when_run(). Constant time, no allocation.
   int64_t CallCount(std::span<const Operand> in, const Operand& out) const;
   void Bind(int64_t call, std::span<const Operand> in, const Operand& out, const float* packed, Call* bound) const;
 
@@ -134,6 +136,7 @@ class Operator {
   const plan::ResolvedNode* node_;
   const char* name_ = "";
   std::array<int64_t, kMaxTensorRank> phase_{};
+  int threads_ = 1;
   int64_t slices_ = 1;
   kernels::ConvTransposeLayer conv_layer_;  // of both kinds of convolution
   const kernels::ConvKernel* conv_ = nullptr;

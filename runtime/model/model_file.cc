@@ -130,6 +130,18 @@ void ModelFile::Release(const Value& value) const {
   if (mapping_ != nullptr) ReleasePages(weights_.subspan(value.offset, value.bytes));
 }
 
+void ModelFile::Expect(const Value& value) const {
+#ifdef MADV_POPULATE_READ  // Linux 5.14; an older one refuses, and pages come when they are touched
+  if (mapping_ == nullptr) return;
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto first = reinterpret_cast<uintptr_t>(weights_.data() + value.offset);
+  const uintptr_t begin = first / page * page;
+  madvise(reinterpret_cast<void*>(begin), first + value.bytes - begin, MADV_POPULATE_READ);
+#else
+  static_cast<void>(value);
+#endif
+}
+
 std::span<const float> ModelFile::Floats(const Value& value, std::vector<float>* storage) const {
   const std::span<const std::byte> bytes = weights_.subspan(value.offset, value.bytes);
   if (value.weight_type == WeightType::kFloat32) {

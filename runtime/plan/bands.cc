@@ -182,8 +182,9 @@ std::vector<Segment> ChooseSegments(const Plan& plan, const BandPolicy& policy) 
 namespace {
 
 // until of every value: what can be made of the rows that are there. Each node advances by at most the band's share of
-// its rows, also where more could be made, so that rows do not pile up in front of the next node.
-void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
+// its rows, also where more could be made, so that rows do not pile up in front of the next node. Late nodes make what
+// is wanted of them; with `assume_late`, they are taken to have made everything.
+void Advance(const Plan& plan, const Segment& segment, bool assume_late, TileState* state) {
   const int64_t total = std::max<int64_t>(1, state->band_total);
   const auto share = [&](int64_t size) { return std::max<int64_t>(1, CeilDiv(size * segment.rows, total)); };
   for (int n = segment.first; n < segment.end; ++n) {
@@ -193,6 +194,11 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
     BandRows& made = state->bands[out];
     const Interval tile = state->tile_rows[out];
     if (made.made >= tile.end) continue;
+    const bool asked = node.late && made.wanted >= 0;
+    if (asked && assume_late) {
+      made.until = tile.end;
+      continue;
+    }
     const RowLattice lattice{plan.links[Index(n)].align[kRows], plan.links[Index(n)].phase[kRows]};
     const auto can_make = [&](int64_t until) {
       for (size_t i = 0; i < node.in.size(); ++i) {
@@ -204,7 +210,9 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
       return true;
     };
     // In steps of the lattice from `good`, which is made or can be.
-    int64_t good = made.made, bad = lattice.Up(made.made + share(tile.size())) + 1;
+    int64_t good = made.made, bad = lattice.Up(asked ? made.wanted : made.made + share(tile.size())) + 1;
+    made.until = good;
+    if (asked && made.wanted <= good) continue;
     if (bad > tile.end) {
       if (can_make(tile.end)) {
         made.until = tile.end;
@@ -220,6 +228,53 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
     }
     made.until = good;
   }
+}
+
+// What readers ask of late nodes, to make their rows up to `until`.
+void FindWanted(const Plan& plan, const Segment& segment, TileState* state) {
+  for (int n = segment.end; n-- > segment.first;) {
+    const ResolvedNode& node = plan.graph.nodes[Index(n)];
+    if (!IsActive(plan, *state, Index(n))) continue;
+    const size_t out = Index(node.node->output);
+    BandRows& rows = state->bands[out];
+    const int64_t end = state->tile_rows[out].end;
+    const bool asked = node.late && rows.wanted >= 0;
+    // Rows that no reader needs in the end are made with the last ones that one does.
+    if (asked && !rows.more) rows.wanted = end;
+    const int64_t until = asked ? rows.wanted : rows.until;
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (!ReadsRows(plan, Index(n), i)) continue;
+      const size_t in = Index(node.node->inputs[i]);
+      if (!plan.late[in]) continue;
+      BandRows& from = state->bands[in];
+      from.more |= until < end;
+      if (until <= rows.made) continue;
+      const int64_t aligned =
+          std::min(end, RowLattice{plan.links[Index(n)].align[kRows], plan.links[Index(n)].phase[kRows]}.Up(until));
+      from.wanted = std::max(from.wanted, NeededRows(plan, Index(n), i, {rows.made, aligned}).end);
+    }
+  }
+}
+
+void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
+  if (!plan.late.empty()) {
+    for (int n = segment.first; n < segment.end; ++n) {
+      BandRows& rows = state->bands[Index(plan.graph.nodes[Index(n)].node->output)];
+      rows.wanted = -1;
+      rows.more = false;
+    }
+    for (int n = segment.first; n < segment.end; ++n) {
+      if (!IsActive(plan, *state, Index(n))) continue;
+      for (size_t i = 0; i < plan.graph.nodes[Index(n)].in.size(); ++i) {
+        if (!ReadsRows(plan, Index(n), i)) continue;
+        BandRows& rows = state->bands[Index(plan.graph.nodes[Index(n)].node->inputs[i])];
+        rows.wanted = rows.made;
+      }
+    }
+    Advance(plan, segment, true, state);
+    FindWanted(plan, segment, state);
+  }
+  Advance(plan, segment, false, state);
 }
 
 // keep of every value that rolls: what the rows that are still to be made read.

@@ -2,8 +2,9 @@
 // and values that live only among them need memory for a window of rows instead of all.
 //
 // A band is a run of positions along axis 1 of the tensors, the slowest spatial one: rows of planes, planes of volumes.
-// Nothing is computed twice: in each band, a few more rows of the values from outside come into view, every node makes
-// what can be made of the rows that are there, and a row is dropped once no later row of any consumer reads it.
+// No row is computed twice: in each band, a few more rows of the values from outside come into view, every node makes
+// what can be made of the rows that are there (late ones, see recompute.h, what is asked of them), and a row is dropped
+// once no later row of any consumer reads it.
 #ifndef FOVEA_RUNTIME_PLAN_BANDS_H_
 #define FOVEA_RUNTIME_PLAN_BANDS_H_
 

@@ -9,11 +9,11 @@ namespace {
 // Measured on Zen 5, as parts of what the machine can do at best.
 constexpr double kConvEfficiency = 0.85;
 constexpr double kOtherBytesPerMultiplyAdd = 0.1;  // elementwise kernels of one thread, in cache
-// A Winograd transform of one position and channel, and packing one float of transformed weights, in multiply-adds; of
-// panels that stay in the cache.
-constexpr double kTransform = 14.5, kPack = 100, kPackInCache = 34;
-// Winograd without packed weights: tiles of a run, and parts that the output channels are cut into.
-constexpr double kUnpackedTiles = 112, kUnpackedParts = 4;
+// A Winograd transform of one position and channel, and packing one float of transformed weights, in multiply-adds.
+constexpr double kTransform = 14.5, kPack = 100;
+// Winograd without packed weights: tiles of a run; packing one float for each run, its weights coming from the page
+// cache; and what transforms cost more, because those of a long run leave the second cache.
+constexpr double kUnpackedTiles = 112, kPackInRun = 25, kUnpackedTransform = 10;
 // What a node costs besides its work: regions, binding, waking the threads.
 constexpr double kCallSeconds = 5e-6;
 // Memory that is touched for the first time: the system clears it, 4 KiB at a time.
@@ -60,7 +60,7 @@ double MemoryBytes(const Plan& plan, size_t n) {
 }
 
 // Multiply-adds, or what takes as long, of packing weights when they are used, over all runs of node n.
-double PackingWork(const Plan& plan, size_t n) {
+double PackingWork(const Plan& plan, size_t n, int threads) {
   const ResolvedNode& node = plan.graph.nodes[n];
   const exec::Operator& op = plan.operators[n];
   const double made = plan.work.made[static_cast<size_t>(node.node->output)], runs = plan.work.runs[n];
@@ -69,8 +69,10 @@ double PackingWork(const Plan& plan, size_t n) {
   const auto in = static_cast<double>(node.in[0].back()), out = static_cast<double>(node.out.back());
   const std::array<int64_t, 3> lattice = op.lattice();
   const double tiles = made / runs / out / static_cast<double>(lattice[1] * lattice[2]);
-  return runs * std::ceil(tiles / kUnpackedTiles) * packed * kPackInCache +
-         (kUnpackedParts - 1) * made * kTransform * in / out;
+  const double parts = std::ceil(tiles / kUnpackedTiles);
+  // Threads without a run of their own share one, and each transforms all of its inputs.
+  const double repeated = std::max(0.0, std::ceil(threads / parts) - 1) * kTransform * in / out;
+  return runs * parts * packed * kPackInRun + made * (repeated + kUnpackedTransform * (in + out) / out);
 }
 
 }  // namespace
@@ -99,11 +101,11 @@ Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates) {
     if (MultiplyAdds(node) == 0) work = 2 * Bytes(made) / kOtherBytesPerMultiplyAdd / 8;
     const double seconds = std::max(work / rate, MemoryBytes(plan, n) / rates.memory_bytes);
     const auto whole = static_cast<double>(Elements(node.out));
-    cost.redundant += made > whole ? seconds * (1 - whole / made) : 0;
+    cost.redundant += node.again ? seconds : made > whole ? seconds * (1 - whole / made) : 0;
     cost.seconds += seconds + runs * kCallSeconds;
     const auto packed = static_cast<double>(plan.operators[n].PackedFloats());
     if (packed > 0 && !plan.packed_ahead[n]) {
-      const double packing = PackingWork(plan, n) / rate;
+      const double packing = PackingWork(plan, n, threads) / rate;
       cost.packing += packing;
       cost.seconds += packing;
     } else if (packed > 0 && !weights_stay) {

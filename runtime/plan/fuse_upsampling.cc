@@ -77,7 +77,7 @@ class Fuser {
     fused.upsample = factors;
     if (exec::Operator(fused, cap_, exact_order_).keeps_exact_order()) return false;
     *conv = std::move(fused);
-    graph_.fused.push_back(std::move(node));
+    graph_.own_nodes.push_back(std::move(node));
     return true;
   }
 

@@ -12,7 +12,9 @@ namespace fovea::plan {
 
 class MemoryPlanner {
  public:
-  MemoryPlanner(Plan* plan, int threads) : plan_(*plan), threads_(threads) {}
+  MemoryPlanner(Plan* plan, int threads) : plan_(*plan), threads_(threads) {
+    for (exec::Operator& op : plan->operators) op.SetThreads(threads);
+  }
 
   // Lays out memory for the grid and the segments in the plan. Scratch is measured on a sample of the tiles and bands,
   // since kernels' scratch follows no simple rule: the result is from below.

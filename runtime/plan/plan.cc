@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <numeric>
 
+#include "runtime/plan/cost.h"
 #include "runtime/plan/fuse_upsampling.h"
 #include "runtime/plan/passes.h"
 #include "runtime/plan/phases.h"
+#include "runtime/plan/recompute.h"
 #include "runtime/plan/strategy.h"
 
 namespace fovea::plan {
 namespace {
+
+// Sizes of image whose skip connections may be computed twice: the next one costs as much again and frees half.
+constexpr int kMostRecomputed = 2;
 
 // Kernels whose tiles are larger than one output get regions on their lattice.
 void AlignToKernel(const exec::Operator& op, size_t rank, NodeLinks* links) {
@@ -56,9 +61,50 @@ Plan PreparePlan(ResolvedGraph graph, const PlanOptions& options) {
   return plan;
 }
 
+namespace {
+
+// Whether computing skip connections twice may help: some of the time goes into halos or packing, or nothing fits.
+bool IsShortOfMemory(const Plan& plan, const Status& chosen, const PlanOptions& options) {
+  if (options.smallest || chosen.code() == StatusCode::kOverBudget) return true;
+  return chosen.ok() && options.memory_bytes > 0 && (plan.tiled || plan.packed_ahead != plan.packable);
+}
+
+// The better of two plans as asked: the smaller, or the faster.
+bool IsBetter(const Plan& one, const Plan& other, const PlanOptions& options) {
+  if (options.smallest) return one.total_bytes() < other.total_bytes();
+  const auto seconds = [&](const Plan& plan) {
+    return PredictCost(plan, options.threads, NominalRates(options.cap)).seconds;
+  };
+  return seconds(one) < seconds(other);
+}
+
+// Replaces the plan by one with skip connections computed twice where that is better.
+Status ConsiderRecomputing(const PlanOptions& options, Status chosen, Plan* plan) {
+  if (!IsShortOfMemory(*plan, chosen, options)) return chosen;
+  const int levels = std::min(SkipLevels(*plan), kMostRecomputed);
+  Plan best;
+  for (int level = 1; level <= levels; ++level) {
+    Plan again = Recompute(*plan, level, options);
+    const Status fits = Strategist(options, &again).Choose();
+    if (!fits.ok()) {
+      if (!chosen.ok() && fits.needed_bytes() < chosen.needed_bytes()) chosen = fits;
+      continue;
+    }
+    if (!chosen.ok() || IsBetter(again, best.recomputed > 0 ? best : *plan, options)) {
+      best = std::move(again);
+      chosen = fits;
+    }
+  }
+  if (best.recomputed > 0) *plan = std::move(best);
+  return chosen;
+}
+
+}  // namespace
+
 Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options) {
   Plan plan = PreparePlan(std::move(graph), options);
-  const Status chosen = Strategist(options, &plan).Choose();
+  Status chosen = Strategist(options, &plan).Choose();
+  chosen = ConsiderRecomputing(options, std::move(chosen), &plan);
   if (chosen.ok() && !(options.approximate && options.smallest)) return plan;
   // Only where nothing exact does.
   if (!options.approximate || !LoosenBarriers(&plan)) return chosen;

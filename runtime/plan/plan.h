@@ -113,12 +113,14 @@ struct Plan {
   std::vector<NodeLinks> links;
   std::vector<exec::Operator> operators;
   std::vector<uint8_t> constant;        // value: stored, or known when planned
+  std::vector<uint8_t> late;            // value: a late node makes it; empty when there is none
   std::vector<uint8_t> packable;        // node: a convolution whose weights and bias are constant
   std::vector<uint8_t> packed_ahead;    // node: packable, and packed when the session is created, not when it is used
   std::vector<uint8_t> whole_channels;  // see Propagate
   bool tiled = false;
   bool approximate = false;  // statistics of the whole image are taken of each tile
   bool streaming = false;
+  int recomputed = 0;  // sizes of image whose skip connections are computed twice (recompute.h)
   TileGrid grid;
   std::vector<Segment> segments;
   int64_t bands = 1;  // the most that a segment has
@@ -158,6 +160,10 @@ Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options);
 struct BandRows {
   int64_t made = 0, until = 0, keep = 0;
   bool outside = false;
+  // In plans with late nodes (ResolvedNode::late): end of what readers ask for in this band, -1: all are outside the
+  // segment; and whether one has rows left to make after it.
+  int64_t wanted = -1;
+  bool more = false;
 };
 
 // A group's window moves down: rows [first, first + count) become its first ones.

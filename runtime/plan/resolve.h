@@ -28,6 +28,8 @@ struct ResolvedNode {
   std::vector<double> scale;                  // Resize: out / in or what the model prescribes, one an axis
   // Conv: positions of the first input are repeated so often before the window reads them (fuse_upsampling.h).
   Int3 upsample{1, 1, 1};
+  bool again = false;  // computes what another node does, too (recompute.h)
+  bool late = false;   // in bands, makes rows when they are read and not when they can be made
 
   bool Has(size_t input) const { return input < node->inputs.size() && node->inputs[input] != kNoValue; }
 };
@@ -36,7 +38,8 @@ struct ResolvedGraph {
   const Graph* graph = nullptr;
   std::vector<Dims> dims;  // of every value
   std::vector<ResolvedNode> nodes;
-  std::vector<std::shared_ptr<const Node>> fused;  // nodes that are not the graph's
+  std::vector<std::shared_ptr<const Node>> own_nodes;  // nodes that are not the model's
+  std::shared_ptr<const Graph> own_graph;              // when it is not the model's
 };
 
 // input_dims: stored order, one an input port. shape_values: elements of the ports that say is_shape; may be shorter

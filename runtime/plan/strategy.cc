@@ -65,9 +65,11 @@ std::string Bytes(uint64_t bytes) {
 }
 
 // Rows of a band, planes in 3-D, that are tried.
-std::vector<int64_t> BandHeights(const TileGrid& grid) {
-  if (grid.size[0] > 1) return {16, 8, 4, 2, 1};
-  return {128, 64, 32, 16, 8};
+std::vector<int64_t> BandHeights(const Plan& plan) {
+  const bool volume = plan.grid.size[0] > 1;
+  // Against memory, which low bands need least of.
+  if (plan.recomputed > 0) return volume ? std::vector<int64_t>{2, 1} : std::vector<int64_t>{16, 8};
+  return volume ? std::vector<int64_t>{16, 8, 4, 2, 1} : std::vector<int64_t>{128, 64, 32, 16, 8};
 }
 
 // Tiles across the bands: 1, 2, 3 .. strips of planes; of volumes alternately more rows and columns of them.
@@ -170,6 +172,7 @@ Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
                      std::to_string(t[2]);
   }
   if (plan_.bands > 1) outcome.words += ", " + std::to_string(plan_.band_rows()) + " rows a band";
+  if (plan_.recomputed > 0) outcome.words += ", skip connections computed twice";
   if (plan_.packed_ahead != plan_.packable) {
     outcome.kind += " lean";
     outcome.words += ", weights packed when used";
@@ -200,7 +203,7 @@ bool Strategist::ConsiderWeights(Strategy strategy) {
 void Strategist::ConsiderBands() {
   if (options_.band_rows < 0) return;
   const bool volume = plan_.grid.size[0] > 1;
-  std::vector<int64_t> rows = BandHeights(plan_.grid);
+  std::vector<int64_t> rows = BandHeights(plan_);
   if (options_.band_rows > 0) rows = {options_.band_rows};
   std::vector<std::array<int64_t, 3>> strips = Strips(plan_.grid, lattice_, volume);
   if (!may_tile()) strips.resize(1);
@@ -211,11 +214,20 @@ void Strategist::ConsiderBands() {
 }
 
 void Strategist::ConsiderBands(int64_t rows, const std::vector<std::array<int64_t, 3>>& strips) {
-  const auto fits = [&](size_t i) { return Consider({strips[i], rows, lean_levels_.back()}); };
-  if (!fits(strips.size() - 1)) return;
-  // The widest strips that fit with the leanest weights: fewer have less halo. Others need narrower ones.
+  // The leanest weights need least, but for the room that packing takes itself.
+  const auto fits = [&](size_t i) {
+    return std::any_of(lean_levels_.rbegin(), lean_levels_.rend(), [&](int lean) {
+      return Consider({strips[i], rows, lean});
+    });
+  };
+  // The widest strips that fit: fewer have less halo. Narrow images may need least when they are not cut.
   size_t bad = 0, good = strips.size() - 1;
-  if (good > 0 && fits(0)) good = 0;
+  const bool narrowest = fits(good);
+  if (good > 0 && fits(0)) {
+    good = 0;
+  } else if (!narrowest) {
+    return;
+  }
   while (good - bad > 1) {
     const size_t middle = (good + bad) / 2;
     (fits(middle) ? good : bad) = middle;
@@ -287,7 +299,7 @@ Status Strategist::ChooseAsAsked() {
   }
   if (options_.band_rows != 0) return OkStatus();
   // What a search without these tiles may have found under the same budget.
-  std::vector<int64_t> heights = BandHeights(plan_.grid);
+  std::vector<int64_t> heights = BandHeights(plan_);
   heights.push_back(-1);
   for (const int64_t rows : heights) {
     strategy.band_rows = rows;
@@ -333,6 +345,9 @@ Status Strategist::Choose() {
   const bool asked = options_.tile[0] > 0 || options_.tile[1] > 0 || options_.tile[2] > 0;
   if (asked) {
     FOVEA_RETURN_IF_ERROR(ChooseAsAsked());
+  } else if (plan_.recomputed > 0) {
+    ConsiderBands();  // without bands, nothing waits for long
+    if (found_.empty()) Consider({{0, 0, 0}, BandHeights(plan_).back(), lean_levels_.back()});
   } else if (!Consider({{0, 0, 0}, options_.band_rows, lean_levels_.front()}) || options_.smallest) {
     ConsiderBands();
     ConsiderTiles();

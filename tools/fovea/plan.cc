@@ -104,6 +104,7 @@ Json ToJson(const PlanReport& r, const Planner& planner, const Knee& knee) {
               {"bands", r.bands},
               {"band_rows", r.band_rows},
               {"redundant_percent", r.redundant_percent},
+              {"recomputed_skips", r.recomputed_skips},
               {"packing_percent", r.packing_percent},
               {"weight_bytes", r.weight_bytes},
               {"packed_weight_bytes", r.packed_weight_bytes},
@@ -140,11 +141,12 @@ void Print(const PlanReport& r, const Planner& planner, const Knee& knee) {
   std::string strategy = r.strategy;
   if (r.tiles > 1) strategy += ", " + std::to_string(r.tiles) + " of up to " + size(r.tile_size);
   if (r.bands > 1) strategy += ", " + std::to_string(r.bands) + " bands of " + std::to_string(r.band_rows) + " rows";
+  if (r.recomputed_skips > 0) strategy += ", skip connections computed twice";
   line("strategy", strategy);
   if (r.approximate) line("result", "approximate: norms and means over the image are taken of each tile (--tiling)");
-  if (r.tiles > 1) {
-    line("halo", std::to_string(std::max({r.halo[0], r.halo[1], r.halo[2]})) +
-                     " px; computed more than once: " + Percent(r.redundant_percent) + " of the time");
+  if (r.tiles > 1) line("halo", std::to_string(std::max({r.halo[0], r.halo[1], r.halo[2]})) + " px");
+  if (r.passes == 1 && (r.tiles > 1 || r.recomputed_skips > 0)) {
+    line("computed twice", Percent(r.redundant_percent) + " of the time");
   }
   if (r.packing_percent > 0) line("packing when used", Percent(r.packing_percent) + " of the time");
   if (r.passes > 1) {

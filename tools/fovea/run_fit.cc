@@ -116,7 +116,13 @@ Result<Session> CreateSession(const Model& model, const Layout& layout, SessionO
     options->memory_bytes = most - kRestartBytes;
     auto session = Session::Create(model, layout.input_dims, *options);
     if (session.status().code() != StatusCode::kOverBudget) return session;
-    options->memory_bytes = most;
+    // As much as can be kept free.
+    options->memory_bytes = std::clamp<uint64_t>(session.status().needed_bytes(), most - kRestartBytes, most);
+    if (options->memory_bytes < most) {
+      session = Session::Create(model, layout.input_dims, *options);
+      if (session.status().code() != StatusCode::kOverBudget) return session;
+      options->memory_bytes = most;
+    }
   }
   return Session::Create(model, layout.input_dims, *options);
 }

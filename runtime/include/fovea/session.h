@@ -121,12 +121,15 @@ struct PlanReport {
   int64_t multiply_adds = 0;     // of one whole image, recomputed halos not counted
   uint64_t rolling_bytes = 0;    // of the arena: windows of rows that bands move over
   double seconds = 0;            // predicted for one run
-  double redundant_percent = 0;  // of seconds: computed more than once, in halos
+  double redundant_percent = 0;  // of seconds: computed more than once, in halos and for skip connections
   double packing_percent = 0;    // of seconds: weights packed when they are used
   std::vector<PlanAlternative> alternatives;
   std::vector<std::vector<int64_t>> output_dims;  // stored order
   // "whole image", "bands", "tiles", "tiles in bands" or "whole image through XNNPACK"
   std::string strategy;
+  // Sizes of image, largest first, whose skip connections are computed a second time when they are read, instead of
+  // being kept.
+  int recomputed_skips = 0;
   bool approximate = false;  // Tiling::kApproximate, and it had to be
   std::string isa;
   int threads = 1;

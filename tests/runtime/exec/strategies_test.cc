@@ -113,6 +113,40 @@ TEST_P(Strategies, LongImagesInBandsAndTiles) {
   }
 }
 
+// Skip connections computed twice (plan/recompute.h): the copies keep their phases, and make rows when they are read.
+TEST_P(Strategies, SkipConnectionsComputedTwice) {
+  const NetBuilder net = WideUNet(GetParam());
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  std::mt19937 random(GetParam());
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  const bool tall = GetParam() % 2 == 1;  // so that lattices have phases
+  const std::vector<int64_t> sizes{1, tall ? 4 * pick(520, 640) : 4 * pick(40, 60),
+                                   tall ? 4 * pick(14, 18) : 4 * pick(40, 60), 2};
+  const Tensors inputs = test::RandomTensors({sizes}, GetParam());
+  int twice = 0;
+  for (const std::string& isa : IsasToCompare()) {
+    if (isa == "reference" && IsasToCompare().size() > 1) continue;  // takes long
+    auto whole = Session::Create(*model, {sizes}, {.isa = isa, .band_rows = -1});
+    ASSERT_TRUE(whole.ok()) << whole.status().message();
+    const Tensors expected = RunSession(*whole, inputs);
+    SessionOptions options{.threads = 2, .isa = isa, .streaming = true};
+    const auto least = Session::Plan(*model, {sizes}, options, {}, Session::Goal::kSmallest);
+    ASSERT_TRUE(least.ok()) << least.status().message();
+    for (const int percent : {100, 110, 140}) {
+      options.memory_bytes = least->total_bytes() * static_cast<uint64_t>(percent) / 100;
+      auto session = Session::Create(*model, {sizes}, options);
+      ASSERT_TRUE(session.ok()) << session.status().message();
+      twice += session->report().recomputed_skips > 0 ? 1 : 0;
+      ASSERT_NO_FATAL_FAILURE(
+          ExpectEqualBits(RunSession(*session, inputs), expected, isa, std::to_string(percent) + " % of the least"));
+    }
+  }
+  EXPECT_GT(twice, 0);
+}
+
 TEST_P(Strategies, WeightsPackedWhenUsed) {
   NetBuilder net(GetParam());
   const auto dim = [](int axis) { return DimExpr::InputDim(0, axis); };
