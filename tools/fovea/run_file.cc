@@ -105,7 +105,7 @@ Status FileRun::Fit(std::optional<FittedSession>* kept) {
   const int64_t rows = RowsWorthATile(model_, **kept, options_.session, layout);
   if (rows == 0) return OkStatus();
   options_.session.tile[1] = rows;
-  for (const size_t s : {0, 2}) options_.session.tile[s] = (*kept)->session.report().tile_size[s];
+  for (const size_t s : {size_t{0}, size_t{2}}) options_.session.tile[s] = (*kept)->session.report().tile_size[s];
   if (FitSession(model_, purpose, layout, kept).ok()) return OkStatus();
   std::fill_n(options_.session.tile, 3, 0);  // as it was
   return FitSession(model_, purpose, layout, kept);

@@ -193,7 +193,7 @@ int64_t RowsWorthATile(const Model& model, const FittedSession& fitted, const Se
   SessionOptions lower = options;
   lower.streaming = true;
   lower.memory_bytes = fitted.session_budget;
-  for (const size_t s : {0, 2}) lower.tile[s] = now.tile_size[s];
+  for (const size_t s : {size_t{0}, size_t{2}}) lower.tile[s] = now.tile_size[s];
   // Lower tiles compute more halo: the lowest that cost little.
   for (auto parts = static_cast<int64_t>(2 * each / kMostTileSeconds) + 1; parts > 1; parts /= 2) {
     lower.tile[1] = (now.tile_size[1] + parts - 1) / parts;
