@@ -124,7 +124,7 @@ struct WriteOptions {
   bool force_bigtiff = false;    // TIFF; otherwise BigTIFF only when the file grows over 4 GB
   bool pyramid = false;          // TIFF; each plane also at half its size, a quarter, ... down to one tile (SubIFDs)
   bool pyramid_nearest = false;  // of 2 x 2 pixels the first instead of the mean: for labels
-  // TIFF and NPY: the unfinished file can be gone on with by another process. resume_state: of its last Checkpoint.
+  // The unfinished file can be gone on with by another process. resume_state: of its last Checkpoint.
   bool resumable = false;
   std::vector<uint8_t> resume_state = {};
 };

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <new>
 
 #include "formats/image/output_file.h"
 #include "formats/image/pixels.h"
 #include "formats/image/raster.h"
+#include "formats/image/state_bytes.h"
 
 namespace fovea::formats {
 namespace {
@@ -110,12 +113,18 @@ class PngWriter final : public ImageWriter {
     FOVEA_RETURN_IF_ERROR(probe.Create(path));
     element_bytes_ = DTypeBytes(options.dtype);
     pixels_.resize(static_cast<size_t>(info.c * info.y * info.x) * element_bytes_);
-    return OkStatus();
+    changed_ = {info_.y, 0};
+    if (options.resume_state.empty()) {
+      std::remove(OutputFile::PartName(SavedName()).c_str());  // of an interrupted run that is not gone on with
+      return OkStatus();
+    }
+    return Load(options.resume_state);
   }
 
   Status Write(const Region& region, const void* src) override {
     FOVEA_RETURN_IF_ERROR(CheckRegion(region));
     const auto* from = static_cast<const uint8_t*>(src);
+    changed_ = {std::min(changed_.begin, region.y), std::max(changed_.end, region.y + region.height)};
     for (int64_t row = 0; row < region.height; ++row) {
       for (int64_t col = 0; col < region.width; ++col, from += element_bytes_) {
         const int64_t to = ((region.y + row) * info_.x + region.x + col) * info_.c + region.c;
@@ -126,14 +135,75 @@ class PngWriter final : public ImageWriter {
   }
 
   Status Finish() override {
-    return WritePng(path_, pixels_.data(), info_.y, info_.x, info_.c, static_cast<int64_t>(8 * element_bytes_));
+    FOVEA_RETURN_IF_ERROR(
+        WritePng(path_, pixels_.data(), info_.y, info_.x, info_.c, static_cast<int64_t>(8 * element_bytes_)));
+    KeepUnfinished(false);
+    return OkStatus();
   }
 
   int64_t WorkingBytes(int64_t) const override { return static_cast<int64_t>(pixels_.size()) + (int64_t{1} << 19); }
 
+  // The pixels so far, beside the output: "folder/.name.pixels.part". Those of earlier records are written over with
+  // themselves, so that the last record is true at any moment.
+  Result<std::vector<uint8_t>> Checkpoint() override {
+    const Status saved = Save();
+    // A disk without room for it is no reason to end the run, which can't be gone on with then.
+    if (!saved.ok()) return Unsupported(saved.message());
+    StateWriter state;
+    state.Put(pixels_.size());
+    return state.Take();
+  }
+
+  void KeepUnfinished(bool keep) override {
+    keep_ = keep;
+    if (saved_.is_open()) saved_.Keep(keep);
+  }
+
  private:
+  std::string SavedName() const { return path_ + ".pixels"; }
+  uint64_t RowBytes() const { return static_cast<uint64_t>(info_.x * info_.c) * element_bytes_; }
+
+  Status Save() {
+    if (!saved_.is_open()) {
+      FOVEA_RETURN_IF_ERROR(saved_.CreateResumable(SavedName(), false));
+      saved_.Keep(keep_);
+      FOVEA_RETURN_IF_ERROR(saved_.Resize(pixels_.size()));
+    }
+    if (changed_.begin < changed_.end) {
+      const uint64_t at = static_cast<uint64_t>(changed_.begin) * RowBytes();
+      const uint64_t bytes = static_cast<uint64_t>(changed_.end - changed_.begin) * RowBytes();
+      FOVEA_RETURN_IF_ERROR(saved_.WriteAt(at, pixels_.data() + at, bytes));
+    }
+    FOVEA_RETURN_IF_ERROR(saved_.Sync());
+    changed_ = {info_.y, 0};
+    return OkStatus();
+  }
+
+  Status Load(const std::vector<uint8_t>& state) {
+    StateReader reader(state);
+    const std::string name = OutputFile::PartName(SavedName());
+    const Status damaged = CorruptFile(name + ": has not the size that it had");
+    if (reader.Get() != pixels_.size() || !reader.ok() || !reader.at_end()) return damaged;
+    FOVEA_RETURN_IF_ERROR(saved_.CreateResumable(SavedName(), true));
+    saved_.Keep(true);
+    keep_ = true;
+    std::error_code error;
+    if (std::filesystem::file_size(name, error) != pixels_.size()) return damaged;
+    for (int64_t y = 0; y < info_.y; ++y) {
+      const uint64_t at = static_cast<uint64_t>(y) * RowBytes();
+      FOVEA_RETURN_IF_ERROR(saved_.ReadAt(at, pixels_.data() + at, RowBytes()));
+    }
+    return OkStatus();
+  }
+
+  struct Rows {
+    int64_t begin, end;
+  };
   size_t element_bytes_ = 1;
   std::vector<uint8_t> pixels_;
+  Rows changed_{0, 0};  // since they were saved
+  OutputFile saved_;
+  bool keep_ = false;
 };
 
 }  // namespace

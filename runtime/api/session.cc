@@ -77,6 +77,11 @@ void Session::SetCancel(std::function<bool()> cancelled) { impl_->runner->hooks.
 void Session::SetProgress(std::function<void(int64_t, int64_t)> progress) {
   impl_->runner->hooks.progress = std::move(progress);
 }
+void Session::SetWork(std::function<void(double)> work) { impl_->runner->hooks.work = std::move(work); }
+void Session::SetPassDone(std::function<Status(std::span<const uint8_t>)> done) {
+  impl_->runner->hooks.pass_done = std::move(done);
+}
+Status Session::SkipPasses(std::span<const uint8_t> statistics) { return impl_->runner->SkipPasses(statistics); }
 void Session::EnableProfile(bool on) { impl_->runner->hooks.profile = on; }
 void Session::EnableTrace(size_t most_events) {
   impl_->runner->hooks.tracer = std::make_shared<exec::Tracer>(report().threads, most_events);

@@ -1,6 +1,8 @@
 #include "runtime/exec/fast.h"
 
 #include <algorithm>
+#include <numeric>
+#include <optional>
 
 #include "runtime/exec/passes.h"
 #include "runtime/plan/cost.h"
@@ -96,21 +98,24 @@ PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const
   return report;
 }
 
-Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph resolved,
-                           const SessionOptions& options, kernels::Isa cap) {
+Threads::Threads(const SessionOptions& options) : count(options.threads), parallel_for(options.parallel_for) {
+  if (parallel_for.run != nullptr) return;
+  pool = std::make_unique<ThreadPool>(count);
+  count = pool->threads();  // scratch is laid out for those that there are
+  parallel_for = {pool.get(), [](void* all, int64_t tasks, ThreadPool::Body body, void* context) {
+                    static_cast<ThreadPool*>(all)->Run(tasks, body, context);
+                  }};
+}
+
+Status FastRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Plan plan,
+                           const std::vector<uint8_t>& only_packed, const SessionOptions& options, kernels::Isa cap,
+                           Threads threads) {
   file_ = std::move(file);
   allocator_ = options.allocator;
-  threads_ = options.threads;
-  parallel_for_ = options.parallel_for;
-  if (parallel_for_.run == nullptr) {
-    pool_ = std::make_unique<ThreadPool>(threads_);
-    threads_ = pool_->threads();  // scratch is laid out for those that there are
-    parallel_for_ = {pool_.get(), [](void* pool, int64_t tasks, ThreadPool::Body body, void* context) {
-                       static_cast<ThreadPool*>(pool)->Run(tasks, body, context);
-                     }};
-  }
-  const std::vector<uint8_t> only_packed = OnlyPacked(resolved);
-  FOVEA_ASSIGN_OR_RETURN(plan_, PlanSession(*file_, std::move(resolved), options, cap, threads_));
+  threads_ = threads.count;
+  parallel_for_ = threads.parallel_for;
+  pool_ = std::move(threads.pool);
+  plan_ = std::move(plan);
   FOVEA_RETURN_IF_ERROR(AllocateAndPack(options, cap, only_packed));
   PrepareTiles(cap);
   return OkStatus();
@@ -191,6 +196,12 @@ void FastRunner::PlaceTileBuffers() {
 void FastRunner::FillReport(kernels::Isa cap) {
   report = ReportOf(plan_, cap, threads_, {});
   report.weight_cache = packed_.cache;
+  plan::PredictCost(plan_, threads_, plan::NominalRates(cap), &share_);
+  const double seconds = std::accumulate(share_.begin(), share_.end(), 0.0);
+  for (size_t n = 0; n < share_.size(); ++n) {
+    const double made = plan_.work.made[static_cast<size_t>(plan_.graph.nodes[n].node->output)];
+    share_[n] = made > 0 && seconds > 0 ? share_[n] / made / seconds : 0;
+  }
   for (const Operator& op : plan_.operators) {
     const plan::ResolvedNode& node = op.node();
     StepProfile& step = profile_.emplace_back();
@@ -211,30 +222,69 @@ Status Nearer(const Status& one, const Status& other) {
   return other.needed_bytes() < one.needed_bytes() ? other : one;
 }
 
-Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
-                                kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest) {
-  const Result<plan::Plan> plan = PlanSession(file, graph, options, cap, threads, smallest);
-  if (plan.ok() && !smallest) return ReportOf(*plan, cap, threads, speed);
+namespace {
+
+// One plan, or several passes where that is all that keeps to the budget and the tiles, or is predicted to be faster.
+struct Choice {
+  std::optional<plan::Plan> one;
+  std::optional<plan::PassPlan> passes;
+};
+
+Result<Choice> Choose(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
+                      kernels::Isa cap, int threads, bool smallest) {
+  Choice choice;
+  Result<plan::Plan> plan = PlanSession(file, graph, options, cap, threads, smallest);
   const StatusCode code = plan.ok() ? StatusCode::kOk : plan.status().code();
   if (!plan.ok() && code != StatusCode::kOverBudget && code != StatusCode::kUnsupported) return plan.status();
-  const auto passes = plan::MakePassPlan(graph, PlanOptionsOf(file, graph, options, cap, threads, smallest));
-  const bool fewer = passes.ok() && (!plan.ok() || passes->total_bytes() < plan->total_bytes());
-  if (fewer && options.tiling == Tiling::kExact) return ReportOf(*passes, cap, threads, speed);
-  if (plan.ok()) return ReportOf(*plan, cap, threads, speed);
-  return passes.status().code() == StatusCode::kUnsupported ? plan.status() : Nearer(plan.status(), passes.status());
+  double seconds = 0;
+  if (plan.ok()) {
+    seconds = plan::PredictCost(*plan, threads, plan::NominalRates(cap)).seconds;
+    const double least = plan::LeastPassSeconds(*plan, cap, threads);
+    const bool may_be_better = least > 0 && (smallest || least < seconds) && options.tiling == Tiling::kExact;
+    if (!may_be_better) {
+      choice.one.emplace(*std::move(plan));
+      return choice;
+    }
+  }
+  auto passes = plan::MakePassPlan(graph, PlanOptionsOf(file, graph, options, cap, threads, smallest));
+  if (!plan.ok() && !passes.ok()) {
+    return passes.status().code() == StatusCode::kUnsupported ? plan.status() : Nearer(plan.status(), passes.status());
+  }
+  const bool better =
+      passes.ok() &&
+      (!plan.ok() || (smallest ? passes->total_bytes() < plan->total_bytes() : passes->seconds < seconds));
+  if (better) {
+    choice.passes.emplace(*std::move(passes));
+  } else {
+    choice.one.emplace(*std::move(plan));
+  }
+  return choice;
+}
+
+}  // namespace
+
+Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
+                                kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest) {
+  FOVEA_ASSIGN_OR_RETURN(const Choice choice, Choose(file, graph, options, cap, threads, smallest));
+  if (choice.passes) return ReportOf(*choice.passes, cap, threads, speed);
+  return ReportOf(*choice.one, cap, threads, speed);
 }
 
 Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
                                                  const SessionOptions& options, kernels::Isa cap) {
+  Threads threads(options);
+  FOVEA_ASSIGN_OR_RETURN(Choice choice, Choose(*file, graph, options, cap, threads.count, false));
+  if (choice.passes) {
+    auto runner = std::make_unique<PassRunner>();
+    FOVEA_RETURN_IF_ERROR(
+        runner->Prepare(std::move(file), *std::move(choice.passes), options, cap, std::move(threads)));
+    return std::unique_ptr<Runner>(std::move(runner));
+  }
   auto runner = std::make_unique<FastRunner>();
-  const Status status = runner->Prepare(file, graph, options, cap);
-  if (status.ok()) return std::unique_ptr<Runner>(std::move(runner));
-  if (status.code() != StatusCode::kOverBudget && status.code() != StatusCode::kUnsupported) return status;
-  runner.reset();
-  auto passes = std::make_unique<PassRunner>();
-  const Status several = passes->Prepare(std::move(file), std::move(graph), options, cap);
-  if (several.ok()) return std::unique_ptr<Runner>(std::move(passes));
-  return several.code() == StatusCode::kUnsupported ? status : Nearer(status, several);
+  const std::vector<uint8_t> only_packed = OnlyPacked(graph);
+  FOVEA_RETURN_IF_ERROR(
+      runner->Prepare(std::move(file), *std::move(choice.one), only_packed, options, cap, std::move(threads)));
+  return std::unique_ptr<Runner>(std::move(runner));
 }
 
 }  // namespace fovea::exec

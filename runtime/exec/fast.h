@@ -25,14 +25,24 @@ Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph graph,
 // speed: zeros for nominal figures.
 PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed);
 
-// What a session would use: one plan, or several passes where that is all that keeps to the budget and the tiles.
+// What a session would use: one plan, or several passes where that is all that keeps to the budget and the tiles, or is
+// predicted to be faster.
 Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
                                 kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest);
 
+// The caller's threads, or a pool of the session's own.
+struct Threads {
+  explicit Threads(const SessionOptions& options);
+  std::unique_ptr<ThreadPool> pool;
+  int count = 1;
+  ParallelFor parallel_for;
+};
+
 class FastRunner : public Runner {
  public:
-  Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options,
-                 kernels::Isa cap);
+  // only_packed: see OnlyPacked, of the graph as it was before it was planned.
+  Status Prepare(std::shared_ptr<const ModelFile> file, plan::Plan plan, const std::vector<uint8_t>& only_packed,
+                 const SessionOptions& options, kernels::Isa cap, Threads threads);
   // For one of the passes of a network (passes.h): constants, packed weights (of the pass's nodes) and memory for the
   // arena and the tile buffers are there; threads are those of `parallel`.
   void PreparePass(std::shared_ptr<const ModelFile> file, plan::Plan plan, Constants constants,
@@ -63,6 +73,7 @@ class FastRunner : public Runner {
   Status RunTile(const TileIndex& tile, TensorSource* source, TensorSink* sink);
   Status RunBands(size_t s, TensorSource* source, TensorSink* sink);
   bool RunNodes(const plan::Segment& segment);
+  void NoteWork(double share);
   void MoveRows(const plan::Slide& slide);
   void RepeatRows(int value);
   Status Stopped() const;
@@ -107,6 +118,8 @@ class FastRunner : public Runner {
   std::atomic<bool> stop_{false};
   bool short_of_scratch_ = false;  // a tile asks for more than any that the planner measured
   std::vector<StepProfile> profile_;
+  std::vector<double> share_;  // of each node: of the predicted time, an element that it makes
+  double work_ = 0;            // of the predicted time, done
 };
 
 template <class Body>

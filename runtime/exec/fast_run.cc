@@ -127,6 +127,7 @@ bool FastRunner::RunNode(size_t n) {
   }
   if (packs && plan_.packable[n]) file_->Release(graph().values[static_cast<size_t>(node.node->inputs[1])]);
   RepeatRows(node.node->output);
+  NoteWork(share_[n] * static_cast<double>(made));
   if (hooks.profile) profile_[n].ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   return true;
 }
@@ -145,6 +146,11 @@ void FastRunner::CopyOutputs(const TileIndex& tile) {
       call_.Run(units * task / tasks, units * (task + 1) / tasks, nullptr);
     });
   }
+}
+
+void FastRunner::NoteWork(double share) {
+  work_ = std::min(1.0, work_ + share);
+  if (hooks.work) hooks.work(work_);
 }
 
 bool FastRunner::RunNodes(const plan::Segment& segment) {
@@ -270,6 +276,7 @@ Status FastRunner::Run(std::span<const float* const> inputs, std::span<float* co
     return Run(source, sink);
   }
   stop_ = false;
+  work_ = 0;
   if (hooks.tracer != nullptr) hooks.tracer->Begin();
   for (StepProfile& step : profile_) step.ms = 0;
   for (size_t i = 0; i < inputs.size(); ++i) ports_[0][i] = const_cast<float*>(inputs[i]);
@@ -296,6 +303,7 @@ void FastRunner::DescribeTile(int64_t index, const TileIndex& tile) {
 Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
   if (!plan_.has_tile_buffers() && tile_buffers_.bytes() == 0) FOVEA_RETURN_IF_ERROR(AllocateTileBuffers());
   stop_ = false;
+  work_ = 0;
   if (hooks.tracer != nullptr) hooks.tracer->Begin();
   for (StepProfile& step : profile_) step.ms = 0;
   for (size_t side = 0; side < 2; ++side) ports_[side] = tile_ports_[side];
@@ -305,7 +313,11 @@ Status FastRunner::Run(TensorSource& source, TensorSink& sink) {
     const TileIndex tile = {t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]};
     DescribeTile(t, tile);
     FOVEA_ASSIGN_OR_RETURN(const bool skip, source.SkipTile(tile_info_));
-    if (!skip) FOVEA_RETURN_IF_ERROR(RunTile(tile, &source, &sink));
+    if (skip) {
+      work_ += 1.0 / static_cast<double>(tiles);
+    } else {
+      FOVEA_RETURN_IF_ERROR(RunTile(tile, &source, &sink));
+    }
     if (hooks.progress) hooks.progress(t + 1, tiles);
   }
   return OkStatus();

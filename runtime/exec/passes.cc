@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "runtime/exec/rectangles.h"
 #include "runtime/plan/cost.h"
@@ -85,33 +86,28 @@ PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, c
   report.mapped_bytes = total > counted ? total - counted : 0;
   report.multiply_adds = plan.whole.multiply_adds;
   const double last_once = report.seconds * (1 - report.redundant_percent / 100);
-  const double last_packing = report.seconds * report.packing_percent / 100;
-  double seconds = report.seconds;
+  double packing = report.seconds * report.packing_percent / 100, seconds = report.seconds;
   for (const plan::Pass& pass : plan.passes) {
-    if (!pass.is_last()) seconds += ReportOf(pass.plan, cap, threads, speed).seconds;
+    if (pass.is_last()) continue;
+    const PlanReport earlier = ReportOf(pass.plan, cap, threads, speed);
+    seconds += earlier.seconds;
+    packing += earlier.seconds * earlier.packing_percent / 100;
   }
   report.seconds = seconds;
   report.redundant_percent = seconds > 0 ? 100 * (1 - last_once / seconds) : 0;
-  report.packing_percent = seconds > 0 ? 100 * last_packing / seconds : 0;
+  report.packing_percent = seconds > 0 ? 100 * packing / seconds : 0;
   report.passes = static_cast<int>(plan.passes.size());
   report.strategy = std::to_string(report.passes) + " passes, " + report.strategy;
   return report;
 }
 
-Status PassRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
-                           const SessionOptions& options, kernels::Isa cap) {
+Status PassRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::PassPlan plan, const SessionOptions& options,
+                           kernels::Isa cap, Threads threads) {
   file_ = std::move(file);
-  threads_ = options.threads;
-  parallel_for_ = options.parallel_for;
-  if (parallel_for_.run == nullptr) {
-    pool_ = std::make_unique<ThreadPool>(threads_);
-    threads_ = pool_->threads();
-    parallel_for_ = {pool_.get(), [](void* pool, int64_t tasks, ThreadPool::Body body, void* context) {
-                       static_cast<ThreadPool*>(pool)->Run(tasks, body, context);
-                     }};
-  }
-  const plan::PlanOptions plan_options = PlanOptionsOf(*file_, graph, options, cap, threads_, false);
-  FOVEA_ASSIGN_OR_RETURN(plan_, plan::MakePassPlan(std::move(graph), plan_options));
+  threads_ = threads.count;
+  parallel_for_ = threads.parallel_for;
+  pool_ = std::move(threads.pool);
+  plan_ = std::move(plan);
   const plan::Plan& whole = plan_.whole;
   moments_ = kernels::Pick(kernels::MomentsKernels(), kernels::MomentsLayer{}, cap);
   FOVEA_ASSIGN_OR_RETURN(constants_, Constants::Load(*file_, whole.graph, options.allocator, OnlyPacked(whole.graph)));
@@ -163,6 +159,9 @@ Status PassRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::Resolved
     runner->hooks.cancelled = [this] { return hooks.cancelled && hooks.cancelled(); };
     runner->hooks.progress = [this](int64_t done, int64_t) {
       if (hooks.progress) hooks.progress(tiles_before_ + done, tiles_);
+    };
+    runner->hooks.work = [this, part = pass.seconds / plan_.seconds](double done) {
+      if (hooks.work) hooks.work(work_before_ + part * done);
     };
   }
   return OkStatus();
@@ -264,11 +263,59 @@ Status PassRunner::RunPass(size_t p, TensorSource& source, TensorSink& sink) {
   return OkStatus();
 }
 
+template <class Use>
+void PassRunner::ForEachKnown(size_t passes, const Use& use) {
+  const std::vector<plan::Dims>& dims = runners_[0]->plan().graph.dims;
+  const auto one = [&](int value) {
+    use(known_[Index(value)], static_cast<size_t>(plan::Elements(dims[Index(value)])) * sizeof(float));
+  };
+  for (size_t p = 0; p < passes; ++p) {
+    for (int s : plan_.passes[p].statistics) one(plan_.statistics[Index(s)].value);
+    for (int value : plan_.passes[p].known) one(value);
+  }
+}
+
+Status PassRunner::TellStatistics(size_t p) {
+  if (!hooks.pass_done) return OkStatus();
+  const uint64_t head[2] = {plan_.passes.size(), p + 1};
+  told_.resize(sizeof(head));
+  std::memcpy(told_.data(), head, sizeof(head));
+  ForEachKnown(p + 1, [&](const float* values, size_t bytes) {
+    const auto* begin = reinterpret_cast<const uint8_t*>(values);
+    told_.insert(told_.end(), begin, begin + bytes);
+  });
+  return hooks.pass_done(told_);
+}
+
+Status PassRunner::SkipPasses(std::span<const uint8_t> statistics) {
+  const Status others = CorruptFile("statistics that are to be gone on with are not of this network and image");
+  uint64_t head[2];
+  if (statistics.size() < sizeof(head)) return others;
+  std::memcpy(head, statistics.data(), sizeof(head));
+  if (head[0] != plan_.passes.size() || head[1] >= head[0]) return others;
+  size_t wanted = sizeof(head);
+  ForEachKnown(head[1], [&](float*, size_t bytes) { wanted += bytes; });
+  if (statistics.size() != wanted) return others;
+  const uint8_t* next = statistics.data() + sizeof(head);
+  ForEachKnown(head[1], [&](float* values, size_t bytes) {
+    std::memcpy(values, next, bytes);
+    next += bytes;
+  });
+  skipped_ = head[1];
+  return OkStatus();
+}
+
 Status PassRunner::Run(TensorSource& source, TensorSink& sink) {
+  const size_t first = std::exchange(skipped_, 0);
   tiles_before_ = 0;
+  work_before_ = 0;
   for (size_t p = 0; p < runners_.size(); ++p) {
-    FOVEA_RETURN_IF_ERROR(RunPass(p, source, sink));
+    if (p >= first) {
+      FOVEA_RETURN_IF_ERROR(RunPass(p, source, sink));
+      if (p + 1 < runners_.size()) FOVEA_RETURN_IF_ERROR(TellStatistics(p));
+    }
     tiles_before_ += runners_[p]->plan().grid.tiles();
+    work_before_ += plan_.passes[p].seconds / plan_.seconds;
   }
   return OkStatus();
 }

@@ -18,12 +18,13 @@ PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, c
 
 class PassRunner : public Runner {
  public:
-  // Errors: those of plan::MakePassPlan, kOutOfMemory.
-  Status Prepare(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph, const SessionOptions& options,
-                 kernels::Isa cap);
+  // Errors: kOutOfMemory.
+  Status Prepare(std::shared_ptr<const ModelFile> file, plan::PassPlan plan, const SessionOptions& options,
+                 kernels::Isa cap, Threads threads);
   Status Run(std::span<const float* const> inputs, std::span<float* const> outputs) override;
   Status Run(TensorSource& source, TensorSink& sink) override;
   std::vector<StepProfile> Profile() const override;
+  Status SkipPasses(std::span<const uint8_t> statistics) override;
 
  private:
   // Sums what tiles of one output of a pass add to each statistic that is taken of it.
@@ -36,6 +37,11 @@ class PassRunner : public Runner {
   void Add(const plan::Pass& pass, int output, const TensorRegion& region, const float* src);
   void EndStatistics(const plan::Pass& pass);
   double* Known(int value);
+  // Calls use(values, bytes) for what passes [0, passes) made known, in order.
+  template <class Use>
+  void ForEachKnown(size_t passes, const Use& use);
+  // What SkipPasses takes, after pass p.
+  Status TellStatistics(size_t p);
 
   std::shared_ptr<const ModelFile> file_;
   std::unique_ptr<ThreadPool> pool_;
@@ -51,6 +57,9 @@ class PassRunner : public Runner {
   std::vector<std::unique_ptr<FastRunner>> runners_;
   const kernels::MomentsKernel* moments_ = nullptr;
   int64_t tiles_ = 0, tiles_before_ = 0;  // over all passes; of those that are done
+  double work_before_ = 0;                // part of the predicted time, of passes that are done
+  size_t skipped_ = 0;                    // passes that the next run leaves out
+  std::vector<uint8_t> told_;             // for pass_done
 };
 
 }  // namespace fovea::exec

@@ -19,6 +19,8 @@ class Tracer;
 struct Hooks {
   std::function<bool()> cancelled;
   std::function<void(int64_t, int64_t)> progress;
+  std::function<void(double)> work;
+  std::function<Status(std::span<const uint8_t>)> pass_done;
   bool profile = false;
   std::shared_ptr<Tracer> tracer;  // null: nobody asks when each step and task ran
 };
@@ -30,6 +32,8 @@ class Runner {
   virtual Status Run(std::span<const float* const> inputs, std::span<float* const> outputs) = 0;
   virtual Status Run(TensorSource& source, TensorSink& sink) = 0;
   virtual std::vector<StepProfile> Profile() const = 0;
+  // As Session::SkipPasses; runners of one pass have none to skip.
+  virtual Status SkipPasses(std::span<const uint8_t>) { return OkStatus(); }
 
   Hooks hooks;
   PlanReport report;

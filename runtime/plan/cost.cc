@@ -88,15 +88,22 @@ MachineRates NominalRates(kernels::Isa isa) {
   return {5e8, 3e10};
 }
 
-Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates) {
+double LeastSeconds(const Plan& plan, size_t n, int threads, const MachineRates& rates) {
+  const ResolvedNode& node = plan.graph.nodes[n];
+  if (plan.constant[static_cast<size_t>(node.node->output)] || node.kind == OpKind::kDims) return 0;
+  return WorkPerElement(plan, n) * static_cast<double>(Elements(node.out)) / (rates.multiply_adds * threads);
+}
+
+Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates, std::vector<double>* each) {
   Cost cost;
+  if (each != nullptr) each->assign(plan.graph.nodes.size(), 0);
   const double rate = rates.multiply_adds * threads;
   const bool weights_stay = static_cast<double>(plan.packed_weight_bytes) <= kCacheBytes;
   for (size_t n = 0; n < plan.graph.nodes.size(); ++n) {
     const ResolvedNode& node = plan.graph.nodes[n];
     const size_t v = static_cast<size_t>(node.node->output);
     if (plan.constant[v] || node.kind == OpKind::kDims) continue;
-    const double made = plan.work.made[v], runs = plan.work.runs[n];
+    const double made = plan.work.made[v], runs = plan.work.runs[n], before = cost.seconds;
     double work = made * WorkPerElement(plan, n);
     if (MultiplyAdds(node) == 0) work = 2 * Bytes(made) / kOtherBytesPerMultiplyAdd / 8;
     const double seconds = std::max(work / rate, MemoryBytes(plan, n) / rates.memory_bytes);
@@ -111,6 +118,7 @@ Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates) {
     } else if (packed > 0 && !weights_stay) {
       cost.seconds += (runs - 1) * Bytes(packed) / rates.memory_bytes;
     }
+    if (each != nullptr) (*each)[n] = cost.seconds - before;
   }
   cost.seconds += plan.work.moved_bytes / (0.6 * rates.memory_bytes);
   cost.seconds += static_cast<double>(plan.arena_bytes) * kTouchSeconds;

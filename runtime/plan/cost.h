@@ -5,6 +5,8 @@
 #ifndef FOVEA_RUNTIME_PLAN_COST_H_
 #define FOVEA_RUNTIME_PLAN_COST_H_
 
+#include <vector>
+
 #include "runtime/plan/plan.h"
 
 namespace fovea::plan {
@@ -21,7 +23,10 @@ struct Cost {
   double redundant = 0;  // part of the seconds that computes what another tile computes, too: halos
   double packing = 0;    // part of the seconds that packs weights when they are used
 };
-Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates);
+// each: also the part of the seconds that each node takes.
+Cost PredictCost(const Plan& plan, int threads, const MachineRates& rates, std::vector<double>* each = nullptr);
+// What node n takes at least, whole and once, however the network is followed.
+double LeastSeconds(const Plan& plan, size_t n, int threads, const MachineRates& rates);
 
 }  // namespace fovea::plan
 

@@ -391,6 +391,49 @@ uint64_t PassPlan::total_bytes() const {
   return most;
 }
 
+double LeastPassSeconds(const Plan& plan, kernels::Isa cap, int threads) {
+  const std::vector<ResolvedNode>& nodes = plan.graph.nodes;
+  const MachineRates rates = NominalRates(cap);
+  // Statistics one after another above each value: those of level l can't be taken before pass l.
+  std::vector<int> level(plan.graph.dims.size(), 0);
+  int levels = 0;
+  for (const ResolvedNode& node : nodes) {
+    int& own = level[Index(node.node->output)];
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (node.Has(i)) own = std::max(own, level[Index(node.node->inputs[i])]);
+    }
+    own += TakesStatistics(node) ? 1 : 0;
+    levels = std::max(levels, own);
+  }
+  // What the values that are marked need; the results of reductions are known by then.
+  const auto seconds_of = [&](std::vector<uint8_t> wanted) {
+    double seconds = 0;
+    for (size_t n = nodes.size(); n-- > 0;) {
+      if (!wanted[Index(nodes[n].node->output)] || SumsPositions(nodes[n])) continue;
+      seconds += LeastSeconds(plan, n, threads, rates);
+      for (size_t i = 0; i < nodes[n].in.size(); ++i) {
+        if (nodes[n].Has(i)) wanted[Index(nodes[n].node->inputs[i])] = 1;
+      }
+    }
+    return seconds;
+  };
+  if (levels == 0) return 0;
+  std::vector<uint8_t> wanted(level.size(), 0);
+  for (const Port& port : plan.graph.graph->outputs) wanted[Index(port.value)] = 1;
+  double seconds = seconds_of(wanted);
+  for (int l = 1; l <= levels; ++l) {
+    double most = 0;
+    for (const ResolvedNode& node : nodes) {
+      if (!TakesStatistics(node) || level[Index(node.node->output)] != l) continue;
+      std::fill(wanted.begin(), wanted.end(), 0);
+      wanted[Index(node.node->inputs[0])] = 1;
+      most = std::max(most, seconds_of(wanted));
+    }
+    seconds += most;
+  }
+  return seconds;
+}
+
 Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
   if (options.cap == kernels::Isa::kReference) return Unsupported("reference kernels have no passes");
   PassPlan plan;

@@ -70,6 +70,10 @@ uint64_t KnownBytes(const Dims& dims);
 // kOverBudget: with the smallest budget that would do. options as for MakePlan of the same graph.
 Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options);
 
+// What the passes of a network take at least, nominal: each makes again what it needs of the earlier ones. Quick, so
+// that passes are planned only where they may be faster than `plan`, which has links and operators. 0: one pass does.
+double LeastPassSeconds(const Plan& plan, kernels::Isa cap, int threads);
+
 }  // namespace fovea::plan
 
 #endif  // FOVEA_RUNTIME_PLAN_PASSES_H_

@@ -71,6 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
                                   "sigmoid | scale_linear(gain=100)"}},
                       ResumeCase{"Labels", "o.tif", {"--labels", "--normalize", "zero-mean", "--overlay", kPicture}},
                       ResumeCase{"LabelsInPng", "o.png", {"--labels", "--normalize", "zero-mean"}},
+                      ResumeCase{"ValuesInPng", "o.png", {"--dtype", "uint8", "--post", "scale_linear(gain=200)"}},
                       ResumeCase{"Overlay", "o.tif", {"--overlay", kPicture}},
                       ResumeCase{"Pyramid", "o.ome.tif", {"--compression", "deflate", "--pyramid"}}),
     [](const auto& test) { return test.param.name; });
@@ -125,6 +126,39 @@ TEST_F(RunTest, KilledUnderABudgetAndGoneOnWith) {
 #endif
   EXPECT_EQ(Run({"run", Model(), in, "-o", scratch_ / "once.tif", "--isa", "reference"}).exit_code, 0);
   EXPECT_TRUE(BytesOf(out) == BytesOf(scratch_ / "once.tif"));
+}
+
+// Whatever the journal has become, it is refused with what to do, and the output stays what it was.
+TEST_F(RunTest, JournalsThatAreDamagedAreRefused) {
+  const std::string in = Picture("in.npy", 520, 720), out = scratch_ / "o.tif";
+  const std::vector<std::string> words = Slow(in, out, {"--resume"});
+  const std::string journal = scratch_ / ".o.tif.part.journal";
+  for (int after = 1500; after < 12000 && !fs::exists(journal); after += after / 2) {
+    RunProcess(words, {}, after, SIGKILL);
+  }
+  if (!fs::exists(journal)) GTEST_SKIP() << "done before it was killed";
+  const std::string good = BytesOf(journal);
+  const auto refused = [&](const std::string& bytes) {
+    std::ofstream(journal, std::ios::binary) << bytes;
+    ExpectError(RunProcess(words), 2, {".o.tif.part.journal", "run without --resume to begin anew"});
+  };
+  refused("");
+  refused(good.substr(0, 7));
+  refused(good.substr(0, good.size() / 2));
+  refused(good.substr(0, good.size() - 1));
+  refused(good + "x");
+  refused(std::string(100'000, '\x81'));  // arrays in arrays
+  std::mt19937 random(5);
+  for (int i = 0; i < 12; ++i) {
+    std::string flipped = good;
+    char& byte = flipped[random() % flipped.size()];
+    byte = static_cast<char>(byte ^ (1 << random() % 8));
+    refused(flipped);
+  }
+  std::ofstream(journal, std::ios::binary) << good;
+  const ProcessResult r = RunProcess(words);
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_TRUE(json::parse(r.out).contains("resumed_from"));
 }
 
 TEST_F(RunTest, ResumeRefusesWhenSomethingHasChanged) {

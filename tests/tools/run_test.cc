@@ -12,6 +12,24 @@ namespace {
 
 using nlohmann::json;
 
+// The session of one file is not in memory beside that of the next.
+TEST_F(RunTest, FilesOfOtherSizesDoNotShareTheirMemory) {
+  fs::create_directory(scratch_ / "in");
+  Picture("in/a.npy", 1400, 1500);
+  Picture("in/b.npy", 90, 100);
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--memory", "80MB"}}) {
+    std::vector<std::string> words = {"run", Model(), scratch_ / "in", "-o", scratch_ / "out", "--no-record", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProcessResult r = Run(words);
+    ASSERT_EQ(r.exit_code, 0) << r.err;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    for (const json& file : json::parse(r.out)["files"]) {
+      EXPECT_LE(file["measured_peak_bytes"].get<double>(), file["predicted_peak_bytes"].get<double>()) << file;
+    }
+#endif
+  }
+}
+
 TEST_F(RunTest, EndsPromptlyWhenInterrupted) {
   const std::string in = Picture("in.npy", 6000, 6000);
   double least = 1e9;

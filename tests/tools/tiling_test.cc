@@ -1,6 +1,9 @@
 // `fovea run` and `fovea plan` on a network with norms over the image, in tiles.
+#include <signal.h>
+
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "formats/image/image.h"
 #include "formats/image/npy.h"
@@ -62,6 +65,62 @@ TEST_F(TilingTest, ApproximateResultsSaySo) {
   ASSERT_EQ(fits.exit_code, 0) << fits.err;
   EXPECT_EQ(json::parse(fits.out)["approximate"], false);
   EXPECT_EQ(BytesOf(scratch_ / "fits.npy"), BytesOf(scratch_ / "whole.npy"));
+}
+
+// Statistics that were taken when the run was killed are not taken again.
+TEST_F(TilingTest, KilledBetweenPassesAndGoneOnWith) {
+  test::NetBuilder net(8);
+  const auto dim = [](int axis) { return DimExpr::InputDim(0, axis); };
+  int x = net.Input("byxc", {1, dim(1), dim(2), 1});
+  for (int i = 0; i < 3; ++i) x = net.Add(GroupNormParams{}, {net.Conv(x, 32, 3)});
+  net.Output(net.Conv(x, 1, 1));
+  const std::string model = scratch_ / "norms.fov", journal = scratch_ / ".o.npy.part.journal";
+  ASSERT_TRUE(net.Write(model).ok());
+  const auto rest = [&](const std::string& out, int64_t size) {
+    std::vector<float> values(static_cast<size_t>(size * size));
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * i % 251);
+    EXPECT_TRUE(formats::WriteNpy(image_, DType::kFloat32, {size, size}, values.data()).ok());
+    return std::vector<std::string>{kFovea,   "run",         model,          image_,       "-o",     out,
+                                    "--isa",  "sse4",        "--threads",    "1",          "--tile", "64x512",
+                                    "--json", "--no-record", "--exact-conv", "--progress", "json"};
+  };
+  bool kept = false;
+  std::string out = scratch_ / "o.npy";
+  std::vector<std::string> words;
+  // Slower, until a statistic is known before the last pass begins.
+  for (int64_t size = 700; size < 4000 && !kept; size += size / 2) {
+    words = rest(out, size);
+    words.push_back("--resume");
+    for (int after = 1200; after < 4000 && !kept; after += 400) {
+      std::filesystem::remove(journal);
+      std::filesystem::remove(out);
+      RunProcess(words, {}, after, SIGKILL);
+      kept = std::filesystem::exists(journal);
+    }
+  }
+  if (!kept) GTEST_SKIP() << "done before it was killed";
+  const ProcessResult r = RunProcess(words);
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const json report = json::parse(r.out);
+  EXPECT_EQ(report["passes"], 4);
+  const int64_t done = report["resumed_from"]["passes"];
+  EXPECT_GE(done, 1);
+  // The first work that is told lies behind the passes that were skipped; in an uninterrupted run it is near 0.
+  std::istringstream lines(r.err);
+  double first = 0, before = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const json event = json::parse(line);
+    if (event["event"] != "progress") continue;
+    if (first == 0) first = event["fraction"];
+    EXPECT_GE(event["fraction"].get<double>(), before);
+    before = event["fraction"];
+  }
+  EXPECT_GT(first, 0.01 * static_cast<double>(done));
+  EXPECT_EQ(before, 1);
+  words.pop_back();
+  words[5] = scratch_ / "once.npy";
+  ASSERT_EQ(RunProcess(words).exit_code, 0);
+  EXPECT_EQ(BytesOf(out), BytesOf(scratch_ / "once.npy"));
 }
 
 TEST_F(TilingTest, WordsThatDoNotGoTogether) {

@@ -14,6 +14,7 @@ constexpr double kMostShare = 0.05;  // of the time
 
 // Of the file that is run; in tiles of all its samples. Read by the thread that ends an interrupted run.
 std::atomic<int64_t> g_kept{0}, g_tiles{0};
+std::atomic<int64_t> g_passes_kept{0}, g_passes{1};  // of the sample
 std::atomic<bool> g_wanted{false};
 
 }  // namespace
@@ -24,8 +25,11 @@ Checkpoints::Checkpoints(std::string output, nlohmann::json identity, bool wante
 }
 
 std::string WhatIsKept() {
-  const int64_t kept = g_kept, tiles = g_tiles;
+  const int64_t kept = g_kept, tiles = g_tiles, passes = g_passes_kept;
   if (tiles == 0) return {};
+  if (passes > 0 && kept == 0) {
+    return "; " + std::to_string(passes) + " of " + std::to_string(g_passes) + " passes kept, --resume goes on";
+  }
   if (kept > 0) {
     return "; " + std::to_string(kept) + " of " + std::to_string(tiles) + " tiles kept, --resume goes on";
   }
@@ -36,6 +40,9 @@ std::string WhatIsKept() {
 void Checkpoints::SetPlan(const PlanReport& plan, DType label_type, int64_t pieces, int64_t samples) {
   pieces_ = pieces;
   samples_ = samples;
+  passes_ = plan.passes;
+  g_passes = plan.passes;
+  g_passes_kept = 0;
   g_wanted = wanted_;
   g_kept = 0;
   g_tiles = pieces * samples;
@@ -65,6 +72,7 @@ Status Checkpoints::Check(const JournalEntry& entry) const {
 
 void Checkpoints::Continue(const JournalEntry& entry, RunOutputs* outputs) {
   entry_ = entry;
+  if (!entry.statistics.empty()) statistics_sample_ = entry.sample;
   outputs->KeepUnfinished(true);
   Recorded();
 }
@@ -72,14 +80,34 @@ void Checkpoints::Continue(const JournalEntry& entry, RunOutputs* outputs) {
 void Checkpoints::Recorded() {
   written_ = true;
   g_kept = entry_.sample * pieces_ + entry_.tile;
+  g_passes_kept = passes_ > 1 ? entry_.passes_done : 0;
 }
 
 void Checkpoints::Complete() { g_tiles = 0; }
 
 Status Checkpoints::Reach(int64_t sample, int64_t tile, RunOutputs* outputs) {
+  if (sample == 0 && tile == 0) return OkStatus();
+  ForgetOthers(sample);
+  return RecordWhenTime(sample, tile, outputs);
+}
+
+void Checkpoints::ForgetOthers(int64_t sample) {
+  if (statistics_sample_ == sample) return;
+  statistics_sample_ = sample;
+  entry_.statistics.clear();
+  entry_.passes_done = 0;
+}
+
+Status Checkpoints::EndPass(int64_t sample, std::span<const uint8_t> statistics, RunOutputs* outputs) {
+  ForgetOthers(sample);
+  entry_.statistics.assign(statistics.begin(), statistics.end());
+  ++entry_.passes_done;
+  return RecordWhenTime(sample, 0, outputs);
+}
+
+Status Checkpoints::RecordWhenTime(int64_t sample, int64_t tile, RunOutputs* outputs) {
   const double begin = Seconds();
-  const bool none_done = sample == 0 && tile == 0;
-  if (!possible_ || none_done || begin < next_) return OkStatus();
+  if (!possible_ || begin < next_) return OkStatus();
   // What is held is of one sample: the record must not name another one while it is written.
   const bool other = written_ && entry_.tile > 0 && entry_.sample != sample;
   if (other && tile > 0 && outputs->holds()) FOVEA_RETURN_IF_ERROR(Record(sample, 0, outputs));

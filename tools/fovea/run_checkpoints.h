@@ -6,6 +6,7 @@
 #ifndef FOVEA_TOOLS_FOVEA_RUN_CHECKPOINTS_H_
 #define FOVEA_TOOLS_FOVEA_RUN_CHECKPOINTS_H_
 
+#include <span>
 #include <string>
 
 #include "runtime/include/fovea/session.h"
@@ -28,6 +29,9 @@ class Checkpoints {
   void Continue(const JournalEntry& entry, RunOutputs* outputs);
   // Everything before this tile of this sample is written. Records it when it is time.
   Status Reach(int64_t sample, int64_t tile, RunOutputs* outputs);
+  // One of several passes of this sample is done; statistics: see Session::SetPassDone. Records it when it is time, and
+  // with what comes after it.
+  Status EndPass(int64_t sample, std::span<const uint8_t> statistics, RunOutputs* outputs);
   // The results are complete.
   void Complete();
   // The run ended early with `status`: unfinished files stay when they can be gone on with and are worth it. The status
@@ -35,6 +39,9 @@ class Checkpoints {
   Status Failed(const Status& status, RunOutputs* outputs);
 
  private:
+  // Statistics of another sample than this one.
+  void ForgetOthers(int64_t sample);
+  Status RecordWhenTime(int64_t sample, int64_t tile, RunOutputs* outputs);
   Status Record(int64_t sample, int64_t tile, RunOutputs* outputs);
   void Recorded();
 
@@ -42,6 +49,8 @@ class Checkpoints {
   const bool wanted_;
   JournalEntry entry_;
   int64_t pieces_ = 1, samples_ = 1;
+  int64_t passes_ = 1;
+  int64_t statistics_sample_ = -1;  // whose statistics the entry has
   bool possible_ = true, written_ = false;
   double next_;  // second of the next record
 };

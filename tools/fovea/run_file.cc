@@ -13,27 +13,6 @@
 namespace fovea::cli {
 namespace {
 
-// Tells how far the rows of the first output have come.
-class CountingSink : public TensorSink {
- public:
-  CountingSink(TensorSink* next, Progress* progress) : next_(*next), progress_(*progress) {}
-  void BeginSample() { pixels_ = 0; }
-  Status Write(int output, const TensorRegion& region, const float* src) override {
-    FOVEA_RETURN_IF_ERROR(next_.Write(output, region, src));
-    if (output != 0) return OkStatus();
-    int64_t elements = 1;
-    for (const int64_t size : region.size) elements *= size;
-    pixels_ += elements;
-    progress_.Pixels(pixels_);
-    return OkStatus();
-  }
-
- private:
-  TensorSink& next_;
-  Progress& progress_;
-  int64_t pixels_ = 0;
-};
-
 // One image on its way through the network.
 class FileRun {
  public:
@@ -52,9 +31,9 @@ class FileRun {
  private:
   Status ReadInterrupted();
   Status Fit(std::optional<FittedSession>* kept);
-  Status RunSamples(Session* session, ImageSource* source, TileFilter* filter, CountingSink* counted);
+  Status RunSamples(Session* session, ImageSource* source, TileFilter* filter);
   // With --border: patch by patch instead.
-  Status RunPatches(Session* session, ImageSource* source, ImageSink* sink, int64_t sample_pixels);
+  Status RunPatches(Session* session, ImageSource* source, ImageSink* sink);
   Status RunPatch(Session* session, int64_t patch, ImageSource* source, ImageSink* sink) const;
   int64_t pieces(const PlanReport& plan) const { return patches_ ? patches_->count() : plan.tiles; }
   void Report(const FittedSession& fitted, const TileFilter& filter, nlohmann::ordered_json* report) const;
@@ -111,17 +90,26 @@ Status FileRun::Fit(std::optional<FittedSession>* kept) {
   return FitSession(model_, purpose, layout, kept);
 }
 
-Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* filter, CountingSink* counted) {
+Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* filter) {
   const int64_t first = interrupted_ ? interrupted_->sample : 0;
   session->SetCancel(Interrupted);
   for (int64_t s = first; s < image_->samples(); ++s) {
     const int64_t first_tile = interrupted_ && s == first ? interrupted_->tile : 0;
     session->SetProgress([&](int64_t tile, int64_t tiles) { progress_.Tile(s, tile, tiles); });
+    session->SetWork([&](double done) { progress_.Work(done); });
+    session->SetPassDone([&](std::span<const uint8_t> statistics) -> Status {
+      if (Interrupted()) return Cancelled("cancelled");
+      return checkpoints_->EndPass(s, statistics, outputs_.get());
+    });
+    progress_.Sample(s);
     if (Interrupted()) return Cancelled("cancelled");
     FOVEA_RETURN_IF_ERROR(source->Select(s));
     FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
     if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(CannotGoOn(outputs_->Restore()));
-    counted->BeginSample();
+    if (interrupted_ && s == first && !interrupted_->statistics.empty()) {
+      const Status known = session->SkipPasses(interrupted_->statistics);
+      if (!known.ok()) return CannotGoOn(known.Prefixed(JournalPath(output_)));
+    }
     filter->BeginSample(first_tile, [&](const TileInfo& tile) -> Status {
       if (Interrupted()) return Cancelled("cancelled");
       return checkpoints_->Reach(s, tile.index, outputs_.get());
@@ -150,19 +138,20 @@ Status FileRun::RunPatch(Session* session, int64_t patch, ImageSource* source, I
   return session->Run(*source, *sink);
 }
 
-Status FileRun::RunPatches(Session* session, ImageSource* source, ImageSink* sink, int64_t sample_pixels) {
+Status FileRun::RunPatches(Session* session, ImageSource* source, ImageSink* sink) {
   const int64_t first = interrupted_ ? interrupted_->sample : 0, count = patches_->count();
   session->SetCancel(Interrupted);
   for (int64_t s = first; s < image_->samples(); ++s) {
+    progress_.Sample(s);
     FOVEA_RETURN_IF_ERROR(source->Select(s));
     FOVEA_RETURN_IF_ERROR(outputs_->Begin(image_->index(s)));
     if (interrupted_ && s == first && interrupted_->tile > 0) FOVEA_RETURN_IF_ERROR(CannotGoOn(outputs_->Restore()));
     for (int64_t p = interrupted_ && s == first ? interrupted_->tile : 0; p < count; ++p) {
       if (Interrupted()) return Cancelled("cancelled");
       FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s, p, outputs_.get()));
+      progress_.Work(static_cast<double>(p) / static_cast<double>(count));
       FOVEA_RETURN_IF_ERROR(RunPatch(session, p, source, sink));
       progress_.Tile(s, p + 1, count);
-      progress_.Pixels(sample_pixels / count * (p + 1));
     }
     FOVEA_RETURN_IF_ERROR(outputs_->End(source));
     FOVEA_RETURN_IF_ERROR(checkpoints_->Reach(s + 1, 0, outputs_.get()));
@@ -197,7 +186,10 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
   }
   (*report)["tiles_reused"] = filter.reused();
   (*report)["samples"] = image_->samples();
-  if (interrupted_) (*report)["resumed_from"] = {{"sample", interrupted_->sample}, {"tile", interrupted_->tile}};
+  if (interrupted_) {
+    (*report)["resumed_from"] = {
+        {"sample", interrupted_->sample}, {"tile", interrupted_->tile}, {"passes", interrupted_->passes_done}};
+  }
   (*report)["threads"] = plan.threads;
   (*report)["isa"] = plan.isa;
   (*report)["pixels"] = layout.image[0] * layout.image[1] * layout.image[2] * image_->samples();
@@ -214,6 +206,10 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   FOVEA_ASSIGN_OR_RETURN(const bool takes_volumes, TakesVolumes(model_));
   FOVEA_ASSIGN_OR_RETURN(rescaling_, PlanRescaling(model_, original, options_.pixel_size, takes_volumes));
   if (rescaling_.active) reader_ = RescaleImage(std::move(reader_), rescaling_);
+  if (kept->has_value() && (*kept)->image_kind != ImageKind(reader_->info())) {
+    kept->reset();
+    ForgetPeakResidentBytes();  // of the file before
+  }
   FOVEA_ASSIGN_OR_RETURN(image_, ProcessedImage::Make(reader_.get(), model_, options_));
   Layout& layout = image_->layout();
   FOVEA_RETURN_IF_ERROR(MatchOutputs(model_, &layout));
@@ -242,20 +238,20 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   FOVEA_RETURN_IF_ERROR(opened);
   if (interrupted_) {
     checkpoints_->Continue(*interrupted_, outputs_.get());
-    progress_.AlreadyDone(interrupted_->sample * sample_pixels +
-                          interrupted_->tile * sample_pixels / pieces(fitted.session.report()));
+    const double tiles = static_cast<double>(interrupted_->tile) / static_cast<double>(pieces(fitted.session.report()));
+    progress_.GoesOn((static_cast<double>(interrupted_->sample) + tiles) / static_cast<double>(image_->samples()));
   } else {
     RemoveJournal(output_);  // of another run, whose file was just overwritten
   }
   const TensorSpec& spec = model_.inputs()[static_cast<size_t>(layout.input)];
   ImageSource source(image_.get(), &layout, &spec);
   ImageSink sink(&model_, &layout, outputs_->targets());
-  CountingSink counted(&sink, &progress_);
-  TileFilter filter(&source, &counted, model_, fitted.session.report(), fitted.reuse_tiles);
-  Status ran = patches_ ? RunPatches(&fitted.session, &source, &sink, sample_pixels)
-                        : RunSamples(&fitted.session, &source, &filter, &counted);
+  TileFilter filter(&source, &sink, model_, fitted.session.report(), fitted.reuse_tiles);
+  Status ran = patches_ ? RunPatches(&fitted.session, &source, &sink) : RunSamples(&fitted.session, &source, &filter);
   fitted.session.SetCancel(nullptr);
   fitted.session.SetProgress(nullptr);
+  fitted.session.SetWork(nullptr);
+  fitted.session.SetPassDone(nullptr);
   progress_.End();
   if (ran.ok()) ran = outputs_->Finish(report);
   if (!ran.ok()) ran = checkpoints_->Failed(ran, outputs_.get());

@@ -138,6 +138,12 @@ uint64_t MachineBudget(const Model& model, const SessionOptions& options, const 
 
 }  // namespace
 
+std::string ImageKind(const formats::ImageInfo& info) {
+  std::string kind = DTypeName(info.dtype);
+  for (const int64_t size : {info.t, info.z, info.c, info.y, info.x}) kind += " " + std::to_string(size);
+  return kind;
+}
+
 Status FitReading(uint64_t budget, formats::ImageReader* reader, const ProcessedImage& image) {
   LimitCache(reader, budget);
   const uint64_t bytes = ResidentBytes() + kSlackBytes + static_cast<uint64_t>(ReadingBytes(*reader, image));
@@ -180,7 +186,8 @@ Status FitSession(const Model& model, const Purpose& purpose, const Layout& layo
     return TooLittle(model, session.status(), options, layout, budget, rest, machine_budget == 0);
   }
   if (!session.ok()) return session.status();
-  kept->emplace(FittedSession{*std::move(session), tile, process, 0, options.memory_bytes, machine_budget, false});
+  kept->emplace(FittedSession{*std::move(session), ImageKind(purpose.reader->info()), tile, process, 0,
+                              options.memory_bytes, machine_budget, false});
   fits(&**kept);
   return OkStatus();
 }

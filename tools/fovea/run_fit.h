@@ -23,6 +23,7 @@ struct Purpose {
 
 struct FittedSession {
   Session session;
+  std::string image_kind;             // of the image that it was made for, see ImageKind
   std::array<int64_t, 3> tile;        // that was asked for
   uint64_t process_bytes = 0;         // of the process, without the session and the image's buffers
   uint64_t predicted_peak_bytes = 0;  // of the process
@@ -30,6 +31,10 @@ struct FittedSession {
   uint64_t machine_budget = 0;        // of the process, where none was named and the machine lacks memory; 0: none
   bool reuse_tiles = false;           // there is room for what TileFilter keeps
 };
+
+// Sizes and type: images of one kind may share a session. A run lets go of another kind's before it reads the image,
+// so that the two are never in memory at the same time.
+std::string ImageKind(const formats::ImageInfo& info);
 
 // A session that, with the image's buffers and what is resident already, keeps to the budget: the one in *kept when it
 // has the right size, otherwise a new one, which takes its place.

@@ -20,7 +20,31 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kFormat = "fovea journal 2";
+// A record has some states of writers and statistics of a network; more is none of ours.
+constexpr uintmax_t kMostBytes = uintmax_t{256} << 20;
 constexpr int64_t kMost = int64_t{1} << 40;  // tiles, pixels of a tile's side (as of --tile), objects
+
+// Parsers of what is nested call themselves: bytes that are nested deeply would end the program.
+class ShallowOnly : public nlohmann::json_sax<json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(int64_t) override { return true; }
+  bool number_unsigned(uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(json::binary_t&) override { return true; }
+  bool key(std::string&) override { return true; }
+  bool start_object(size_t) override { return ++depth_ < kDeepest; }
+  bool end_object() override { return --depth_ >= 0; }
+  bool start_array(size_t) override { return ++depth_ < kDeepest; }
+  bool end_array() override { return --depth_ >= 0; }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+ private:
+  static constexpr int kDeepest = 16;
+  int depth_ = 0;
+};
 
 Status Refused(const char* what, const std::string& path) {
   return IoError("cannot " + std::string(what) + " '" + path + "': " + std::strerror(errno));
@@ -106,8 +130,13 @@ Result<std::optional<JournalEntry>> ReadJournal(const std::string& output) {
   const std::string path = JournalPath(output);
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::optional<JournalEntry>();
-  const std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   const Status damaged = CorruptFile(path + ": is damaged; run without --resume to begin anew");
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (error || size > kMostBytes) return damaged;
+  const std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  ShallowOnly shallow;
+  if (!json::sax_parse(bytes, &shallow, json::input_format_t::cbor, true)) return damaged;
   const json record = json::from_cbor(bytes, true, false);
   if (!record.is_object() || record.value("format", json()) != kFormat) return damaged;
   if (record.value("sum", json()) != SumOf(record)) return damaged;
@@ -119,7 +148,8 @@ Result<std::optional<JournalEntry>> ReadJournal(const std::string& output) {
   };
   int64_t label_type = 0;
   if (!number("sample", &entry.sample) || !number("tile", &entry.tile) || !number("objects", &entry.objects) ||
-      !number("most_objects", &entry.most_objects) || !number("label_type", &label_type)) {
+      !number("most_objects", &entry.most_objects) || !number("label_type", &label_type) ||
+      !number("passes_done", &entry.passes_done)) {
     return damaged;
   }
   entry.label_type = label_type == static_cast<int64_t>(DType::kUInt32) ? DType::kUInt32 : DType::kUInt16;
@@ -132,6 +162,8 @@ Result<std::optional<JournalEntry>> ReadJournal(const std::string& output) {
     if (!state.is_binary()) return damaged;
     entry.states.push_back(state.get_binary());
   }
+  if (!record.contains("statistics") || !record["statistics"].is_binary()) return damaged;
+  entry.statistics = record["statistics"].get_binary();
   entry.identity = record["identity"];
   return std::optional<JournalEntry>(std::move(entry));
 }
@@ -148,6 +180,8 @@ Status WriteJournal(const std::string& output, const JournalEntry& entry) {
   for (int s = 0; s < 3; ++s) record["tile_" + std::to_string(s)] = entry.tile_size[s];
   record["states"] = json::array();
   for (const auto& state : entry.states) record["states"].push_back(json::binary(state));
+  record["statistics"] = json::binary(entry.statistics);
+  record["passes_done"] = entry.passes_done;
   record["sum"] = SumOf(record);
   return ReplaceFile(JournalPath(output), json::to_cbor(record));
 }

@@ -1,8 +1,8 @@
 // What an interrupted run needs to go on: a small file beside the unfinished output, replaced atomically after the
 // output's bytes are on disk, so that at any moment, power cuts included, the last one is whole and true.
 //
-// It names what the result depends on (program, model, input, options, instruction set); when any of it has changed the
-// run refuses to go on, because the two halves would not belong together.
+// It names what the result depends on (program, model, input, options, instruction
+// set); when any of it has changed the run refuses to go on, because the two halves would not belong together.
 #ifndef FOVEA_TOOLS_FOVEA_RUN_JOURNAL_H_
 #define FOVEA_TOOLS_FOVEA_RUN_JOURNAL_H_
 
@@ -24,6 +24,9 @@ struct JournalEntry {
   int64_t most_objects = 0;          // in one plane (volume)
   DType label_type = DType::kUInt16;
   std::vector<std::vector<uint8_t>> states;  // of the writers, see ImageWriter::Checkpoint
+  // Of the sample, where it takes several passes: what is known after those that are done, see Session::SetPassDone.
+  std::vector<uint8_t> statistics;
+  int64_t passes_done = 0;
 };
 
 // Names and values of everything that decides the bytes of the result. options: words given, by option.

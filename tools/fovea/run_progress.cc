@@ -53,22 +53,26 @@ void Progress::Tile(int64_t sample, int64_t tile, int64_t tiles) {
   sample_ = sample;
   tile_ = tile;
   tiles_ = tiles;
-  Show(false, tiles > 0 ? static_cast<int64_t>(static_cast<double>(sample_pixels_) * static_cast<double>(tile) /
-                                               static_cast<double>(tiles))
-                        : 0);
+  const double done = static_cast<double>(tile) / static_cast<double>(std::max<int64_t>(1, tiles));
+  if (!goes_on_ || tile >= tiles) Show(false, told_work_ && tile < tiles ? 0 : done);
 }
 
-void Progress::Show(bool always, int64_t pixels_of_sample) {
-  // Pixels that are cropped away are written too, and do not count.
-  pixels_ = std::max(pixels_, sample_ * sample_pixels_ + std::min(pixels_of_sample, sample_pixels_));
+void Progress::Work(double done) {
+  told_work_ = true;
+  if (goes_on_) before_ = std::max(before_, (static_cast<double>(sample_) + done) / static_cast<double>(samples_));
+  goes_on_ = false;
+  Show(false, done);
+}
+
+void Progress::Show(bool always, double done_of_sample) {
+  done_ = std::max(done_, (static_cast<double>(sample_) + done_of_sample) / static_cast<double>(samples_));
   const double now = Seconds();
   if (kind_ == ProgressKind::kNone || (!always && now - told_ < kEverySeconds)) return;
   told_ = now;
   const double all = static_cast<double>(samples_) * static_cast<double>(sample_pixels_);
-  const double elapsed = now - start_, done = static_cast<double>(pixels_) / std::max(1.0, all);
-  const double new_pixels = static_cast<double>(std::max<int64_t>(0, pixels_ - before_));
-  const double rate = elapsed > 0 ? new_pixels / elapsed : 0;
-  const double remaining = rate > 0 ? (all - static_cast<double>(pixels_)) / rate : 0;
+  const double elapsed = now - start_, done = std::min(1.0, done_);
+  const double rate = elapsed > 0 ? all * (done - before_) / elapsed : 0;
+  const double remaining = rate > 0 ? all * (1 - done) / rate : 0;
   const uint64_t resident = ResidentBytes(), peak = PeakResidentBytes();
   if (kind_ == ProgressKind::kJson) {
     nlohmann::ordered_json line = {{"event", "progress"},

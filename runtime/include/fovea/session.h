@@ -210,6 +210,17 @@ class Session {
   void SetCancel(std::function<bool()> cancelled);
   // After each tile: tiles done, tiles in all.
   void SetProgress(std::function<void(int64_t, int64_t)> progress);
+  // After each step, fast executor: how much of the run's predicted time is done, 0 .. 1, tiles left out and passes
+  // skipped included.
+  void SetWork(std::function<void(double)> work);
+
+  // Runs in several passes (PlanReport::passes), for those who want to go on after an interruption. Called after each
+  // pass but the last with what is known so far, which SkipPasses of a session of the same model, sizes, instruction
+  // set and exact_convolution takes, whatever its tiles and budget. An error ends the run.
+  void SetPassDone(std::function<Status(std::span<const uint8_t>)> done);
+  // The next Run leaves out the passes whose statistics these are. Sessions of one pass need none and ignore them.
+  // kCorruptFile: they are not of such a session.
+  Status SkipPasses(std::span<const uint8_t> statistics);
 
   void EnableProfile(bool on);
   std::vector<StepProfile> Profile() const;

@@ -300,5 +300,101 @@ TEST(PassesByHand, OneStatisticOfEachKind) {
   }
 }
 
+// What SetPassDone tells, and how far the run said it was.
+struct Told {
+  std::vector<std::vector<uint8_t>> statistics;
+  std::vector<double> work;
+};
+
+TEST(PassesGoneOnWith, StatisticsThatAreKnownAreNotTakenAgain) {
+  for (const uint32_t seed : {1u, 6u, 9u}) {
+    const auto model = NormNet(seed, 4).Build();
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const std::vector<int64_t> sizes{1, 72, 64, 2};
+    const Tensors image = test::RandomTensors({sizes}, seed);
+    auto first = Session::Create(*model, {sizes}, {.tile = {0, 32, 32}});
+    ASSERT_TRUE(first.ok()) << first.status().message();
+    Told told;
+    const auto listen = [&told](Session* session) {
+      told = Told();
+      session->SetPassDone([&told](std::span<const uint8_t> bytes) {
+        told.statistics.emplace_back(bytes.begin(), bytes.end());
+        return OkStatus();
+      });
+      session->SetWork([&told](double work) { told.work.push_back(work); });
+    };
+    listen(&*first);
+    const Tensors expected = RunSession(*first, image);
+    const auto passes = static_cast<size_t>(first->report().passes);
+    ASSERT_EQ(told.statistics.size(), passes - 1);
+    EXPECT_TRUE(std::is_sorted(told.work.begin(), told.work.end()));
+    EXPECT_NEAR(told.work.back(), 1, 1e-3);
+    const std::vector<std::vector<uint8_t>> known = told.statistics;
+    for (size_t done = 1; done < passes; ++done) {
+      // Other tiles and threads do not matter; statistics of an image that it does not see tell whether it looks again.
+      auto second = Session::Create(*model, {sizes}, {.threads = 2, .tile = {0, 16, 64}});
+      ASSERT_TRUE(second.ok()) << second.status().message();
+      listen(&*second);
+      ASSERT_TRUE(second->SkipPasses(known[done - 1]).ok());
+      ASSERT_EQ(test::FirstDifference(RunSession(*second, image), expected), "") << done;
+      ASSERT_EQ(told.statistics.size(), passes - 1 - done);
+      for (size_t p = done; p + 1 < passes; ++p) EXPECT_EQ(told.statistics[p - done], known[p]);
+      EXPECT_GT(told.work.front(), 0);
+      // The run after that takes them all.
+      ASSERT_EQ(test::FirstDifference(RunSession(*second, image), expected), "");
+      EXPECT_EQ(told.statistics.size(), passes - 1 - done + passes - 1);
+    }
+    auto whole = Session::Create(*model, {sizes}, {});
+    ASSERT_TRUE(whole.ok());
+    EXPECT_TRUE(whole->SkipPasses(known[0]).ok());
+    EXPECT_EQ(test::FirstDifference(RunSession(*whole, image), expected), "");
+  }
+}
+
+TEST(PassesGoneOnWith, WhatIsNotOfThisNetworkIsRefused) {
+  const auto model = NormNet(6, 4).Build();
+  ASSERT_TRUE(model.ok());
+  auto session = Session::Create(*model, {{1, 40, 40, 2}}, {.tile = {0, 16, 16}});
+  ASSERT_TRUE(session.ok());
+  std::vector<uint8_t> known;
+  session->SetPassDone([&known](std::span<const uint8_t> bytes) {
+    known.assign(bytes.begin(), bytes.end());
+    return OkStatus();
+  });
+  const Tensors image = test::RandomTensors({{1, 40, 40, 2}}, 6);
+  const Tensors expected = RunSession(*session, image);
+  const auto refused = [&](std::vector<uint8_t> bytes) {
+    EXPECT_EQ(session->SkipPasses(bytes).code(), StatusCode::kCorruptFile) << bytes.size();
+  };
+  refused({});
+  for (size_t size = 1; size < known.size(); size += 13)
+    refused({known.begin(), known.begin() + static_cast<long>(size)});
+  std::vector<uint8_t> longer = known;
+  longer.push_back(0);
+  refused(longer);
+  for (size_t byte = 0; byte < 16; ++byte) {
+    for (const int bit : {0, 7}) {
+      std::vector<uint8_t> flipped = known;
+      flipped[byte] = static_cast<uint8_t>(flipped[byte] ^ (1 << bit));
+      refused(flipped);
+    }
+  }
+  EXPECT_EQ(test::FirstDifference(RunSession(*session, image), expected), "");
+}
+
+TEST(PassesGoneOnWith, AnErrorOfTheCallerEndsTheRun) {
+  const auto model = NormNet(6, 4).Build();
+  ASSERT_TRUE(model.ok());
+  const std::vector<int64_t> sizes{1, 40, 40, 2};
+  auto session = Session::Create(*model, {sizes}, {.tile = {0, 16, 16}});
+  ASSERT_TRUE(session.ok());
+  session->SetPassDone([](std::span<const uint8_t>) { return IoError("the disk is full"); });
+  const Tensors image = test::RandomTensors({sizes}, 6);
+  std::vector<float> result(static_cast<size_t>(test::Count(session->output_dims()[0])));
+  const float* in[] = {image[0].data()};
+  float* out[] = {result.data()};
+  EXPECT_EQ(session->Run(in, out).message(), "the disk is full");
+}
+
 }  // namespace
 }  // namespace fovea
