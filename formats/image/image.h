@@ -64,7 +64,8 @@ struct ImageInfo {
   std::vector<std::pair<std::string, std::string>> properties;  // further ImageJ keys in file order: "mode", "cf", ...
   std::vector<ImageJBlock> imagej_blocks;
   std::string software, date;
-  std::string format;         // "TIFF", "ImageJ TIFF", "OME-TIFF", "PNG", "JPEG", "NPY", ...
+  std::string format;                 // "TIFF", "ImageJ TIFF", "OME-TIFF", "PNG", "JPEG", "NPY", ...
+  std::vector<std::string> warnings;  // of a file that is read otherwise than its metadata say; a sentence each
   int64_t ignored_pages = 0;  // pages of another size or type (thumbnails, masks) that are not part of the image
 
   int64_t plane_count() const { return t * z * c; }

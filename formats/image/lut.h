@@ -17,7 +17,7 @@ std::array<uint8_t, 3> LabelColour(int32_t label);
 Lut LabelLut();
 
 // The range under which a program that maps [min, max] onto 256 colours gives every label its own colour up to 255, and
-// a run of labels the same one beyond.
+// a run of labels the same one beyond; as MorphoLibJ shows label images.
 DisplayRange LabelRange(int64_t most_objects);
 
 }  // namespace fovea::formats

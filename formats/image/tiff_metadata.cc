@@ -168,7 +168,11 @@ Result<bool> ReadOme(const ByteSource& source, const TiffStructure& structure, I
     const auto file = source.folder().empty() ? Result<std::unique_ptr<ByteSource>>(NotFound("no folder"))
                                               : OpenFileSource(source.folder() + companion);
     // Without its companion the file's own pages are still an image.
-    if (!file.ok()) return false;
+    if (!file.ok()) {
+      info->warnings.push_back("it is part of a set of files that '" + companion +
+                               "' describes, which is not beside it: this file's own pages alone are read");
+      return false;
+    }
     const ByteSource& text = **file;
     if (text.size() > kMaxXmlBytes) return Unsupported("'" + text.name() + "' has more than 64 MB of OME-XML");
     xml.resize(static_cast<size_t>(text.size()));
@@ -176,12 +180,18 @@ Result<bool> ReadOme(const ByteSource& source, const TiffStructure& structure, I
   }
   auto parsed = ParseOmeXml(xml, info->description, own_name, page.samples, pages, info);
   if (!parsed.ok()) {
-    if (pages == 1) return false;  // one page is unambiguous without its description
+    if (pages == 1) {  // one page is unambiguous without its description
+      info->warnings.push_back(parsed.status().message() + ": its one page is read, without calibration");
+      return false;
+    }
     return parsed.status().Prefixed(context);
   }
   OmeLayout& layout = *parsed;
   if (layout.width != page.width || layout.height != page.height) {
-    if (pages == 1) return false;
+    if (pages == 1) {
+      info->warnings.push_back("its OME-XML is of an image of another size: its one page is read");
+      return false;
+    }
     return CorruptFile(context + ": its OME-XML says " + std::to_string(layout.width) + " x " +
                        std::to_string(layout.height) + " pixels, its pages have " + std::to_string(page.width) + " x " +
                        std::to_string(page.height));

@@ -104,17 +104,23 @@ TEST_F(BundleProgramTest, InfoModelsAndTestKnowWhatIsNotConverted) {
   fs::copy_file(Model(), fs::path(scratch_ / "ready.fov"));
   Write(scratch_ / "damaged.fov", "x");
   Write(fs::path(scratch_ / "torch") / "rdf.yaml", Description(kSteps, "weights: {torchscript: {source: w.pt}}\n"));
+  Write(scratch_ / "unet.onnx", "x");
+  Write(fs::path(scratch_ / "vessels") / "saved_model.pb", "x");
   const ProcessResult list = Run({"models", scratch_.path(), "--json"});
   ASSERT_EQ(list.exit_code, 0) << list.err;
   const Json models = Json::parse(list.out)["models"];
-  ASSERT_EQ(models.size(), 4u) << list.out;
+  ASSERT_EQ(models.size(), 6u) << list.out;
   EXPECT_EQ(models[0]["name"], "Sample nuclei");
   EXPECT_FALSE(models[0]["converted"]);
   EXPECT_TRUE(models[1].contains("error"));
   EXPECT_TRUE(models[2]["converted"]);
   EXPECT_NE(models[3]["remedy"].get<std::string>().find("PyTorch only"), std::string::npos);
+  EXPECT_EQ(models[4]["kind"], "ONNX");
+  EXPECT_EQ(models[5]["kind"], "SavedModel");
+  EXPECT_NE(models[5]["remedy"].get<std::string>().find("fovea-convert " + (scratch_ / "vessels") + " -o "),
+            std::string::npos);
   const std::string table = Run({"models", scratch_.path()}).out;
-  for (const char* part : {"fovea run takes it", "ready", "PyTorch weights only", "damaged"}) {
+  for (const char* part : {"fovea run takes it", "ready", "PyTorch weights only", "damaged", "ONNX, not converted"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << " not in\n" << table;
   }
   ExpectError(Run({"models", Model()}), 2, {"not a folder"});

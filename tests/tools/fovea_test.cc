@@ -327,7 +327,9 @@ TEST_F(FoveaTest, InfoPlanAndBenchAsJson) {
   const json planned = json::parse(plan.out);
   EXPECT_GT(planned["arena_bytes"].get<uint64_t>(), 0u);
   ExpectError(Run({"plan", Model(), "--size", "512x512", "--memory", "100kB"}), 3, {});
-  EXPECT_NE(Run({"plan", Model()}).out.find("steps after the network (--labels, --post)"), std::string::npos);
+  EXPECT_NE(Run({"plan", Model()}).out.find("is the least that does"), std::string::npos);
+  ExpectError(Run({"plan", Model(), kSample + "/nuclei.tif", "--size", "64x64"}), 2, {"--size", "IMAGE"});
+  ExpectError(Run({"plan", Model(), "--size", "64x64", "--dtype", "octal"}), 2, {"octal"});
 
   const ProcessResult bench =
       Run({"bench", Model(), "--size", "64x64", "--threads", "1", "--repeat", "2", "--json", "--profile"});
@@ -337,6 +339,74 @@ TEST_F(FoveaTest, InfoPlanAndBenchAsJson) {
        {"min_ms", "median_ms", "load_ms", "peak_rss_bytes", "gflop", "threads", "isa", "precision", "profile"}) {
     EXPECT_TRUE(timed.contains(key)) << key;
   }
+}
+
+// The plan of a run is the run's own, whatever its options.
+TEST_F(FoveaTest, PlansPredictWhatRunsDo) {
+  const std::string in = scratch_ / "in.npy";
+  const int64_t rows = 700, cols = 900;
+  std::vector<float> values(static_cast<size_t>(rows * cols));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * i % 613) / 300.0f - 1.0f;
+  ASSERT_TRUE(formats::WriteNpy(in, DType::kFloat32, {rows, cols}, values.data()).ok());
+  struct Case {
+    std::string out;
+    std::vector<std::string> options;
+  };
+  const std::string look = scratch_ / "look.png";
+  const std::vector<Case> cases = {
+      {"o.tif", {}},
+      {"o.tif", {"--memory", "60MB"}},
+      {"o.tif", {"--memory", "60MB", "--labels"}},
+      {"o.tif", {"--labels", "--overlay", look}},
+      {"o.tif", {"--pre", "scale_range(min_percentile=1, max_percentile=99)", "--post", "threshold(method=otsu)"}},
+      {"o.ome.tif", {"--pyramid", "--compression", "deflate", "--memory", "60MB"}},
+      {"o.png", {"--dtype", "uint16"}},
+      {"o.npy", {"--dtype", "float64", "--tile", "64x96"}},
+      {"o.tif", {"--border", "jdll", "--overlap", "16", "--patch", "128x128"}}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.out + (c.options.empty() ? "" : " " + c.options.back()));
+    const auto peak = [&](std::vector<std::string> words) {
+      words.insert(words.end(), {"-o", scratch_ / c.out, "--threads", "2", "--json"});
+      words.insert(words.end(), c.options.begin(), c.options.end());
+      const ProcessResult r = Run(words);
+      EXPECT_EQ(r.exit_code, 0) << r.err;
+      return r.exit_code == 0 ? json::parse(r.out)["predicted_peak_bytes"].get<double>() : 0;
+    };
+    const double run = peak({"run", Model(), in, "--no-record"}), plan = peak({"plan", Model(), in});
+    // Two processes do not have the same pages resident.
+    EXPECT_NEAR(plan, run, 1e6);
+    EXPECT_NEAR(peak({"plan", Model(), "--size", "700x900"}), run, 1e6);
+  }
+  // What does not fit is refused with the number that a run names, and that number does.
+  const ProcessResult run = Run({"run", Model(), in, "-o", scratch_ / "o.tif", "--labels", "--memory", "20MB"});
+  const ProcessResult plan = Run({"plan", Model(), in, "--labels", "--memory", "20MB"});
+  ExpectError(plan, 3, {"in.npy", "needs at least --memory "});
+  EXPECT_NEAR(static_cast<double>(SmallestBudget(plan.err)), static_cast<double>(SmallestBudget(run.err)), 1e6);
+  const ProcessResult free = Run({"plan", Model(), in, "--labels", "--json"});
+  ASSERT_EQ(free.exit_code, 0) << free.err;
+  EXPECT_NEAR(json::parse(free.out)["smallest_budget_bytes"].get<double>(),
+              static_cast<double>(SmallestBudget(run.err)), 1e6);
+  for (const std::string& file : scratch_.Files()) EXPECT_EQ(file.find(".part"), std::string::npos) << file;
+}
+
+// The sample network's example holds about -1 to 4; 16-bit counts as they are do not suit it.
+TEST_F(FoveaTest, ValuesFarFromTheExamplesAreTold) {
+  const std::string in = scratch_ / "in.npy";
+  std::vector<uint16_t> values(128 * 128);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<uint16_t>(i * i % 60000);
+  ASSERT_TRUE(formats::WriteNpy(in, DType::kUInt16, {128, 128}, values.data()).ok());
+  const auto notes = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"run", Model(), in, "-o", scratch_ / "o.tif", "--no-record", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProcessResult r = Run(words);
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    return json::parse(r.out).value("notes", json::array()).dump();
+  };
+  EXPECT_NE(notes({}).find("the network was given values from 0 to 6e+04, its own example has"), std::string::npos)
+      << notes({});
+  EXPECT_EQ(notes({"--normalize", "zero-mean"}).find("its own example"), std::string::npos);
+  EXPECT_NE(notes({"--post", "none", "--pre", "scale_linear(gain=0.0000001)"}).find("its own example"),
+            std::string::npos);
 }
 
 TEST_F(FoveaTest, TestFailsWhenTheResultIsOff) {

@@ -115,7 +115,7 @@ TEST_F(TilingTest, KilledBetweenPassesAndGoneOnWith) {
     EXPECT_GE(event["fraction"].get<double>(), before);
     before = event["fraction"];
   }
-  EXPECT_GT(first, 0.01 * static_cast<double>(done));
+  EXPECT_GT(first, 0.002 * static_cast<double>(done));
   EXPECT_EQ(before, 1);
   words.pop_back();
   words[5] = scratch_ / "once.npy";

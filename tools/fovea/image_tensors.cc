@@ -1,6 +1,7 @@
 #include "tools/fovea/image_tensors.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace fovea::cli {
 namespace {
@@ -25,6 +26,16 @@ Strides StridesOf(const std::string& axes, const TensorRegion& region) {
     stride *= region.size[i];
   }
   return s;
+}
+
+void NoteRange(const std::vector<float>& values, ValueRange* range) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  float least = kInfinity, most = -kInfinity;
+  for (const float value : values) {
+    if (value < least && value != -kInfinity) least = value;
+    if (value > most && value != kInfinity) most = value;
+  }
+  if (least <= most) range->Include(least, most);
 }
 
 }  // namespace
@@ -60,6 +71,7 @@ Status ImageSource::Read(int, const TensorRegion& region, float* dst) {
         const SampleRegion part{sample_, s.begin[3] + c, 1, plane, first, col_begin, run, col_end - col_begin};
         block_.resize(static_cast<size_t>(part.rows * part.cols));
         FOVEA_RETURN_IF_ERROR(image_->source()->Read(part, block_.data()));
+        NoteRange(block_, &values_);
         for (int64_t r = 0; r < run; ++r) {
           const float* from = block_.data() + r * part.cols - col_begin;
           float* to = dst + z * s.stride[0] + (y + r) * s.stride[1] + c * s.stride[3];

@@ -34,6 +34,8 @@ class ImageSource : public TensorSource {
   // The sample's plane `z` and channel `c` without padding, for pictures: as it is in the file when the steps keep its
   // size, otherwise after them.
   Status ReadPlane(int64_t z, int64_t c, std::vector<float>* plane);
+  // Of the finite values that were read so far.
+  const ValueRange& values() const { return values_; }
 
  private:
   ProcessedImage* image_;
@@ -42,6 +44,7 @@ class ImageSource : public TensorSource {
   int64_t sample_ = 0;
   std::array<int64_t, 3> origin_{0, 0, 0};
   MirrorKind mirror_ = MirrorKind::kReflect;
+  ValueRange values_;
   std::vector<float> block_;
 };
 

@@ -62,6 +62,29 @@ Entry OfBundle(const std::string& path) {
   return entry;
 }
 
+// A published network that is no bundle, by its form: what fovea-convert reads. "": none.
+std::string UnconvertedKind(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    if (fs::exists(path / "saved_model.pb", error)) return "SavedModel";
+    return fs::exists(path / "model.json", error) ? "TF.js" : "";
+  }
+  static const std::pair<const char*, const char*> kKinds[] = {
+      {".onnx", "ONNX"}, {".h5", "Keras"}, {".hdf5", "Keras"}, {".pb", "frozen graph"}};
+  for (const auto& [extension, kind] : kKinds) {
+    if (path.extension() == extension) return kind;
+  }
+  return {};
+}
+
+Entry OfUnconverted(const fs::path& path, const std::string& kind) {
+  Entry entry;
+  entry.state = kind + ", not converted: fovea-convert " + path.string() + " -o " +
+                (path.parent_path() / path.stem()).string() + ".fov";
+  entry.json = {{"path", path.string()}, {"converted", false}, {"kind", kind}, {"remedy", entry.state}};
+  return entry;
+}
+
 size_t Characters(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
@@ -101,7 +124,7 @@ void PrintTable(const std::vector<Entry>& entries) {
 int ModelsCommand(const std::vector<std::string>& words) {
   Args args("fovea models", "DIR",
             "Lists the models of a folder: .fov files, and bundles of DeepImageJ, bioimage.io, CSBDeep and StarDist "
-            "(folders and zips) with what is needed to run them.");
+            "(folders and zips), and networks that are not converted yet, with what is needed to run them.");
   std::vector<std::string> free;
   bool json = false;
   args.Flag("--json", &json, "one JSON object with all that the files say");
@@ -127,6 +150,8 @@ int ModelsCommand(const std::vector<std::string>& words) {
       entries.push_back(OfModel(text));
     } else if ((fs::is_directory(path, error) || path.extension() == ".zip") && formats::LooksLikeBundle(text)) {
       entries.push_back(OfBundle(text));
+    } else if (const std::string kind = UnconvertedKind(path); !kind.empty()) {
+      entries.push_back(OfUnconverted(path, kind));
     } else {
       continue;
     }

@@ -8,6 +8,9 @@
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 #include "tools/fovea/model_source.h"
+#include "tools/fovea/result_options.h"
+#include "tools/fovea/run_file.h"
+#include "tools/fovea/sized_image.h"
 #include "tools/fovea/speed.h"
 
 namespace fovea::cli {
@@ -15,39 +18,84 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Stacks, the C++ heap's own, small allocations, as for fovea run.
+// Of networks that take no image: stacks, the C++ heap's own, small allocations.
 constexpr uint64_t kSlackBytes = 4u << 20;
-// Rows of the image that a reader and a writer hold, and their blocks.
-constexpr int64_t kStripRows = 64;
-constexpr uint64_t kBlockBytes = 3u << 20;
 
-struct Planner {
-  const Model& model;
-  std::vector<std::vector<int64_t>> sizes;
-  SessionOptions options;
-  MachineSpeed speed;
-  uint64_t process = 0, images = 0;  // beside the session
+// Plans one run under different budgets.
+class Planner {
+ public:
+  Planner(const Model& model, RunOptions options) : model_(model), options_(std::move(options)) {}
+
+  // The image of the run.
+  Status TakeImage(std::unique_ptr<formats::ImageReader> image, const std::string& output);
+  // Networks whose inputs are no image: what fovea tensor and programs run.
+  void TakeTensors(std::vector<std::vector<int64_t>> sizes);
+  Status MeasureSpeed(bool again);
 
   // budget: of the whole process, 0: none.
-  Result<PlanReport> Plan(uint64_t budget, Session::Goal goal = Session::Goal::kFastest) {
-    options.memory_bytes = budget == 0 ? 0 : std::max<uint64_t>(1, budget - std::min(budget, process + images));
-    return Session::Plan(model, sizes, options, speed, goal);
-  }
-  uint64_t Peak(const PlanReport& report) const { return process + images + report.total_bytes(); }
+  Result<Fit> Plan(uint64_t budget);
+  // The smallest budget that does, and the seconds with it.
+  Result<std::pair<uint64_t, double>> Smallest();
+
+  bool has_image() const { return image_.image != nullptr; }
+  const PreparedImage& image() const { return image_; }
+  int64_t samples() const { return has_image() ? image_.image->samples() : 1; }
+  // Runs of the session for the whole image.
+  int64_t runs() const { return samples() * (image_.patches ? image_.patches->count() : 1); }
+  const std::vector<std::vector<int64_t>>& sizes() const { return sizes_; }
+
+ private:
+  const Model& model_;
+  RunOptions options_;
+  PreparedImage image_;
+  std::string output_;
+  std::vector<std::vector<int64_t>> sizes_;
+  MachineSpeed speed_;
+  uint64_t process_bytes_ = 0;
 };
 
-// A reader's and a writer's buffers for one plane of float samples in strips.
-uint64_t ImageBytes(const Model& model, const std::vector<std::vector<int64_t>>& sizes) {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    const TensorSpec& spec = model.inputs()[i];
-    int64_t columns = 1;
-    for (size_t a = 0; a < sizes[i].size() && a < spec.axes.size(); ++a) {
-      if (spec.axes[a] == 'x' || spec.axes[a] == 'c') columns *= sizes[i][a];
-    }
-    bytes += static_cast<uint64_t>(columns * kStripRows) * sizeof(float) + kBlockBytes;
+Status Planner::TakeImage(std::unique_ptr<formats::ImageReader> image, const std::string& output) {
+  output_ = output;
+  FOVEA_RETURN_IF_ERROR(image_.Prepare(model_, options_, std::move(image)));
+  sizes_ = image_.image->layout().input_dims;
+  process_bytes_ = ProcessBytes(options_.session.threads);
+  return OkStatus();
+}
+
+void Planner::TakeTensors(std::vector<std::vector<int64_t>> sizes) {
+  sizes_ = std::move(sizes);
+  process_bytes_ = ResidentBytes() + kSlackBytes;
+}
+
+Status Planner::MeasureSpeed(bool again) {
+  FOVEA_ASSIGN_OR_RETURN(speed_, SpeedOfMachine(options_.session.isa, options_.session.threads, again));
+  return OkStatus();
+}
+
+Result<Fit> Planner::Plan(uint64_t budget) {
+  options_.memory_bytes = budget;
+  if (has_image()) return PlanFile(model_, options_, &image_, output_, process_bytes_, speed_);
+  SessionOptions options = options_.session;
+  options.streaming = true;
+  options.memory_bytes = budget == 0 ? 0 : std::max<uint64_t>(1, budget - std::min(budget, process_bytes_));
+  Fit fit;
+  FOVEA_ASSIGN_OR_RETURN(fit.plan, Session::Plan(model_, sizes_, options, speed_));
+  fit.process_bytes = process_bytes_;
+  fit.predicted_peak_bytes = process_bytes_ + fit.plan.total_bytes();
+  return fit;
+}
+
+Result<std::pair<uint64_t, double>> Planner::Smallest() {
+  SessionOptions options = options_.session;
+  options.streaming = true;
+  FOVEA_ASSIGN_OR_RETURN(const PlanReport least,
+                         Session::Plan(model_, sizes_, options, speed_, Session::Goal::kSmallest));
+  uint64_t bytes = process_bytes_ + least.total_bytes();
+  if (has_image()) {
+    FOVEA_ASSIGN_OR_RETURN(const Fit free, Plan(0));  // for its buffers
+    bytes = LeastBudget(process_bytes_ + free.buffer_bytes, least.total_bytes());
   }
-  return bytes;
+  return std::make_pair(bytes, least.seconds);
 }
 
 struct Knee {
@@ -58,17 +106,17 @@ struct Knee {
 // The smallest budget at which the predicted time is within 5 % of the best.
 Result<Knee> FindKnee(Planner* planner) {
   Knee knee;
-  FOVEA_ASSIGN_OR_RETURN(const PlanReport smallest, planner->Plan(0, Session::Goal::kSmallest));
-  FOVEA_ASSIGN_OR_RETURN(const PlanReport free, planner->Plan(0));
-  knee.smallest = planner->Peak(smallest);
-  knee.seconds = smallest.seconds;
-  uint64_t bad = knee.smallest, good = planner->Peak(free);
-  double best = free.seconds;
+  FOVEA_ASSIGN_OR_RETURN(const auto smallest, planner->Smallest());
+  FOVEA_ASSIGN_OR_RETURN(const Fit free, planner->Plan(0));
+  knee.smallest = smallest.first;
+  knee.seconds = smallest.second;
+  uint64_t bad = knee.smallest, good = free.predicted_peak_bytes;
+  double best = free.plan.seconds;
   while (good > bad + bad / 20) {
     const uint64_t middle = bad + (good - bad) / 2;
-    const Result<PlanReport> report = planner->Plan(middle);
-    if (report.ok()) best = std::min(best, report->seconds);
-    (report.ok() && report->seconds <= 1.05 * best ? good : bad) = middle;
+    const Result<Fit> fit = planner->Plan(middle);
+    if (fit.ok()) best = std::min(best, fit->plan.seconds);
+    (fit.ok() && fit->plan.seconds <= 1.05 * best ? good : bad) = middle;
   }
   knee.bytes = good;
   return knee;
@@ -86,18 +134,25 @@ std::string Seconds(double seconds) {
   return text;
 }
 
-std::string Why(const PlanAlternative& other, const PlanReport& chosen, const Planner& planner) {
-  const uint64_t bytes = other.total_bytes + planner.process + planner.images;
-  if (!other.fits) return "needs at least " + HumanBytes(bytes);
-  if (other.seconds > chosen.seconds) return Percent(100 * (other.seconds / chosen.seconds - 1)) + " slower";
+// Of the whole process, with a plan that takes so many bytes instead.
+uint64_t PeakWith(const Fit& fit, uint64_t total_bytes) {
+  return fit.predicted_peak_bytes - fit.plan.total_bytes() + total_bytes;
+}
+
+std::string Why(const PlanAlternative& other, const Fit& fit) {
+  if (!other.fits) return "more than the budget";
+  if (other.seconds > fit.plan.seconds) return Percent(100 * (other.seconds / fit.plan.seconds - 1)) + " slower";
   return "no faster";
 }
 
-Json ToJson(const PlanReport& r, const Planner& planner, const Knee& knee) {
+Json ToJson(const Fit& fit, const Planner& planner, const Knee& knee) {
+  const PlanReport& r = fit.plan;
+  const auto runs = static_cast<double>(planner.runs());
   Json out = {{"strategy", r.strategy},
               {"approximate", r.approximate},
               {"passes", r.passes},
               {"statistics_bytes", r.statistics_bytes},
+              {"samples", planner.samples()},
               {"tiles", r.tiles},
               {"tile_size", {r.tile_size[0], r.tile_size[1], r.tile_size[2]}},
               {"halo", {r.halo[0], r.halo[1], r.halo[2]}},
@@ -112,13 +167,13 @@ Json ToJson(const PlanReport& r, const Planner& planner, const Knee& knee) {
               {"arena_bytes", r.arena_bytes},
               {"rolling_bytes", r.rolling_bytes},
               {"tile_buffer_bytes", r.tile_buffer_bytes},
-              {"image_buffer_bytes", planner.images},
-              {"process_bytes", planner.process},
+              {"image_buffer_bytes", fit.buffer_bytes},
+              {"process_bytes", fit.process_bytes},
               {"total_bytes", r.total_bytes()},
-              {"predicted_peak_bytes", planner.Peak(r)},
-              {"predicted_seconds", r.seconds},
+              {"predicted_peak_bytes", fit.predicted_peak_bytes},
+              {"predicted_seconds", runs * r.seconds},
               {"smallest_budget_bytes", knee.smallest},
-              {"smallest_budget_seconds", knee.seconds},
+              {"smallest_budget_seconds", runs * knee.seconds},
               {"knee_bytes", knee.bytes},
               {"gflop", 2e-9 * static_cast<double>(r.multiply_adds)},
               {"threads", r.threads},
@@ -126,112 +181,178 @@ Json ToJson(const PlanReport& r, const Planner& planner, const Knee& knee) {
               {"alternatives", Json::array()}};
   for (const PlanAlternative& a : r.alternatives) {
     out["alternatives"].push_back({{"strategy", a.strategy},
-                                   {"predicted_peak_bytes", a.total_bytes + planner.process + planner.images},
-                                   {"predicted_seconds", a.seconds},
-                                   {"why_not", Why(a, r, planner)}});
+                                   {"predicted_peak_bytes", PeakWith(fit, a.total_bytes)},
+                                   {"predicted_seconds", runs * a.seconds},
+                                   {"why_not", Why(a, fit)}});
   }
   return out;
 }
 
-void Print(const PlanReport& r, const Planner& planner, const Knee& knee) {
-  const auto line = [](const char* what, const std::string& value) { std::printf("%-18s %s\n", what, value.c_str()); };
-  const auto size = [](const int64_t(&s)[3]) {
-    return (s[0] > 1 ? std::to_string(s[0]) + "x" : "") + std::to_string(s[1]) + "x" + std::to_string(s[2]);
-  };
-  std::string strategy = r.strategy;
-  if (r.tiles > 1) strategy += ", " + std::to_string(r.tiles) + " of up to " + size(r.tile_size);
-  if (r.bands > 1) strategy += ", " + std::to_string(r.bands) + " bands of " + std::to_string(r.band_rows) + " rows";
-  if (r.recomputed_skips > 0) strategy += ", skip connections computed twice";
-  line("strategy", strategy);
-  if (r.approximate) line("result", "approximate: norms and means over the image are taken of each tile (--tiling)");
-  if (r.tiles > 1) line("halo", std::to_string(std::max({r.halo[0], r.halo[1], r.halo[2]})) + " px");
-  if (r.passes == 1 && (r.tiles > 1 || r.recomputed_skips > 0)) {
-    line("computed twice", Percent(r.redundant_percent) + " of the time");
-  }
-  if (r.packing_percent > 0) line("packing when used", Percent(r.packing_percent) + " of the time");
+std::string SizeText(const int64_t (&s)[3]) {
+  return (s[0] > 1 ? std::to_string(s[0]) + "x" : "") + std::to_string(s[1]) + "x" + std::to_string(s[2]);
+}
+
+// What the strategy means, for readers who do not know our words.
+std::string HowText(const PlanReport& r) {
+  std::string how;
   if (r.passes > 1) {
-    line("passes", std::to_string(r.passes) + " over the image, the last makes the result; computed more than once: " +
-                       Percent(r.redundant_percent) + " of the time");
-    line("statistics", HumanBytes(r.statistics_bytes));
+    how = std::to_string(r.passes) + " passes over the image (it is normalised as a whole; all but the last only " +
+          "gather statistics), each ";
   }
-  line("weights", HumanBytes(r.weight_bytes + r.mapped_bytes) + " decoded or mapped");
-  line("packed weights", HumanBytes(r.packed_weight_bytes));
-  line("arena", HumanBytes(r.arena_bytes) +
-                    (r.rolling_bytes > 0 ? ", of which rolling rows " + HumanBytes(r.rolling_bytes) : ""));
-  line("tile buffers", HumanBytes(r.tile_buffer_bytes) + " input and output");
-  line("image buffers", HumanBytes(planner.images) + " reader and writer (float, in strips)");
-  line("process", HumanBytes(planner.process));
-  line("predicted peak", HumanBytes(planner.Peak(r)));
-  line("predicted time", Seconds(r.seconds));
-  line("arithmetic", std::to_string(static_cast<int64_t>(2e-9 * static_cast<double>(r.multiply_adds))) + " GFLOP, " +
-                         r.isa + ", " + std::to_string(r.threads) + (r.threads == 1 ? " thread" : " threads"));
-  line("smallest budget", HumanBytes(knee.smallest) + ", " + Seconds(knee.seconds));
-  line("knee", HumanBytes(knee.bytes) + ": more buys less than 5 %");
-  line("not counted", "steps after the network (--labels, --post) that hold a whole plane: about 8 bytes a pixel more");
+  const std::string rows = r.tile_size[0] > 1 ? " planes" : " rows";
+  if (r.tiles > 1) {
+    how += "in " + std::to_string(r.tiles) + " tiles of up to " + SizeText(r.tile_size);
+    if (r.bands > 1) how += ", " + std::to_string(r.band_rows) + rows + " at a time";
+  } else if (r.bands > 1) {
+    how += "in bands: " + std::to_string(r.band_rows) + rows + " at a time, " + std::to_string(r.bands) + " times";
+  } else {
+    how += "the whole image at once";
+  }
+  return how;
+}
+
+void PrintMemory(const Fit& fit) {
+  const PlanReport& r = fit.plan;
+  const auto part = [](uint64_t bytes, const char* what) {
+    if (bytes > 0) std::printf("  %9s  %s\n", HumanBytes(bytes).c_str(), what);
+  };
+  part(r.weight_bytes + r.mapped_bytes + r.packed_weight_bytes, "the network's weights");
+  part(r.arena_bytes, "images between its layers");
+  part(r.statistics_bytes, "statistics of the image");
+  part(r.tile_buffer_bytes, "its input and output");
+  part(fit.buffer_bytes, "reading, steps before and after, writing");
+  part(fit.predicted_peak_bytes - r.total_bytes() - fit.buffer_bytes, "the program itself");
+}
+
+void Print(const Fit& fit, const Planner& planner, const Knee& knee, uint64_t budget) {
+  const PlanReport& r = fit.plan;
+  const auto line = [](const char* what, const std::string& value) { std::printf("%-15s%s\n", what, value.c_str()); };
+  const auto runs = static_cast<double>(planner.runs());
+  if (planner.has_image()) {
+    const Layout& layout = planner.image().image->layout();
+    std::string image = SizeText(layout.image) + " pixels";
+    if (planner.samples() > 1) image += ", " + std::to_string(planner.samples()) + " of them one after another";
+    if (planner.image().patches) image += ", in " + std::to_string(planner.image().patches->count()) + " patches each";
+    line("image", image);
+  }
+  line("how", HowText(r));
+  if (r.approximate) line("", "approximate: norms and means over the image are taken of each tile (--tiling)");
+  std::string time = Seconds(runs * r.seconds) + " (" + r.isa + ", " + std::to_string(r.threads) +
+                     (r.threads == 1 ? " thread" : " threads") + ", " +
+                     std::to_string(static_cast<int64_t>(2e-9 * runs * static_cast<double>(r.multiply_adds))) +
+                     " GFLOP)";
+  line("time", time);
+  if (r.redundant_percent >= 0.05) {
+    std::string why = r.passes > 1 ? "because of the passes"
+                      : r.recomputed_skips > 0
+                          ? "instead of keeping it (skip connections)"
+                          : "because tiles overlap (by " + std::to_string(std::max({r.halo[0], r.halo[1], r.halo[2]})) +
+                                " px a side)";
+    line("", Percent(r.redundant_percent) + " of it to compute something again, " + why);
+  }
+  if (r.packing_percent >= 0.05) {
+    line("", Percent(r.packing_percent) + " of it to rearrange weights again and again, for which there is no memory");
+  }
+  line("memory", HumanBytes(fit.predicted_peak_bytes) + " at most" +
+                     (budget > 0                ? ", of the budget of " + HumanBytes(budget)
+                      : fit.machine_budget != 0 ? ", of " + HumanBytes(fit.machine_budget) + " that are free here"
+                                                : ""));
+  PrintMemory(fit);
+  const auto megabytes = [](uint64_t bytes) { return std::to_string((bytes + 999'999) / 1'000'000) + "MB"; };
+  line("with less",
+       "--memory " + megabytes(knee.smallest) + " is the least that does, in " + Seconds(runs * knee.seconds));
+  line("with more", "--memory " + megabytes(knee.bytes) + " is enough: beyond it, less than 5 % of the time is gained");
+  if (r.alternatives.empty()) return;
+  std::printf("other ways that were looked at\n");
   for (const PlanAlternative& a : r.alternatives) {
-    line("not taken", a.strategy + ": " + HumanBytes(a.total_bytes + planner.process + planner.images) + ", " +
-                          Seconds(a.seconds) + "; " + Why(a, r, planner));
+    std::printf("  %9s %9s  %s: %s\n", HumanBytes(PeakWith(fit, a.total_bytes)).c_str(),
+                Seconds(runs * a.seconds).c_str(), a.strategy.c_str(), Why(a, fit).c_str());
   }
+}
+
+// The image that is planned for: a file, or one of this size.
+Result<std::unique_ptr<formats::ImageReader>> ImageOf(const Model& model, const std::vector<std::string>& free,
+                                                      const std::string& size) {
+  if (free.size() > 1) return formats::OpenImage(free[1]);
+  std::vector<int64_t> sides;
+  if (!size.empty()) {
+    FOVEA_ASSIGN_OR_RETURN(sides, ParseSize(size));
+  }
+  return MakeSizedImage(model, sides);
 }
 
 }  // namespace
 
 int PlanCommand(const std::vector<std::string>& words) {
   Args args(
-      "fovea plan", "MODEL --size [D]xHxW [--memory BYTES] [--threads N]",
-      "Says what running a network on an image of that size would use and how long it would take, what was not "
-      "taken and why, the smallest budget, and the one beyond which more memory buys nothing. Runs nothing. Plans "
-      "the network alone: steps after it that hold a whole plane (--labels) need more, which fovea run tells. Exit "
-      "code 3 when the budget is too small; the message names the smallest that would do.");
+      "fovea plan", "MODEL [IMAGE | --size [D]xHxW] [--memory BYTES] [options of fovea run]",
+      "Says how fovea run would go about an image, with the same options: the memory that it would use and how "
+      "long it would take, what was not taken and why, the smallest budget, and the one beyond which more memory "
+      "buys nothing. Runs nothing and writes nothing. Exit code 3 when the budget is too small; the message names "
+      "the smallest that would do.");
   std::vector<std::string> free;
-  std::string size_text;
-  uint64_t memory = 0;
+  std::string size, out = "out.tif";
   bool json = false, calibrate = false;
-  ExecutionOptions execution;
-  args.Text("--size", &size_text, "[D]xHxW", "image size (default: a small one)");
-  args.Bytes("--memory", &memory, "BYTES", "budget for the whole process, as for fovea run");
-  execution.Declare(&args);
+  ResultWords results;
+  RunOptions options;
+  args.Text("--size", &size, "[D]xHxW", "image size instead of an image, of floats (default: a small one)");
+  args.Text("--output, -o", &out, "OUT",
+            "name of the result, which is not written: .tif (default), .ome.tif, .png, .npy");
+  results.Declare(&args);
   args.Flag("--calibrate", &calibrate, "measure the machine's speed again (it is kept in the cache folder)");
   args.Flag("--json", &json, "print one JSON object");
-  args.Positional("MODEL", &free, 1, 1);
+  args.Positional("MODEL and IMAGE", &free, 1, 2);
+  args.Epilogue("example: fovea plan nuclei.fov slide.ome.tif --labels --memory 512MB");
   bool help = false;
   const Status parsed = args.Parse(words, &help);
   if (!parsed.ok()) return Fail("fovea plan", parsed);
   if (help) return std::fputs(args.Help().c_str(), stdout), kDone;
-  auto options = execution.ToSession();
-  if (!options.ok()) return Fail("fovea plan", options.status());
-  options->streaming = true;
+  if (free.size() > 1 && !size.empty()) {
+    return Fail("fovea plan", InvalidArgument("--size and IMAGE can't be combined: the image has its size"));
+  }
+  const Status decided = results.Decide(args, &options);
+  if (!decided.ok()) return Fail("fovea plan", decided);
   CatchInterrupts();
   EndSoonAfterInterrupt(kPromptMs, RemoveTemporaryFolders);  // a bundle that is being converted
   const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea plan", model.status());
-  std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
-  if (!size_text.empty()) {
-    const auto size = ParseSize(size_text);
-    if (!size.ok()) return Fail("fovea plan", size.status());
-    auto chosen = InputSizes(*model, *size);
-    if (!chosen.ok()) return Fail("fovea plan", chosen.status());
-    sizes = *chosen;
-  }
-  Planner planner{*model, sizes, *options, {}, ResidentBytes() + kSlackBytes, ImageBytes(*model, sizes)};
-  const auto speed = SpeedOfMachine(options->isa, options->threads, calibrate);
-  if (!speed.ok()) return Fail("fovea plan", speed.status());
-  planner.speed = *speed;
-  const auto knee = FindKnee(&planner);
-  if (!knee.ok()) return Fail("fovea plan", knee.status().Prefixed(free[0]));
-  if (memory > 0 && memory < knee->smallest) {
-    return Fail("fovea plan", OverBudget(free[0] + ": a run needs at least --memory " + std::to_string(knee->smallest) +
-                                         " (" + HumanBytes(knee->smallest) + "), the budget is " + HumanBytes(memory)));
-  }
-  const auto report = planner.Plan(memory);
-  if (!report.ok()) return Fail("fovea plan", report.status().Prefixed(free[0]));
-  if (json) {
-    Json out = ToJson(*report, planner, *knee);
-    out["input_dims"] = sizes;
-    out["output_dims"] = report->output_dims;
-    std::printf("%s\n", out.dump(2).c_str());
+  const Status steps = results.DecideSteps(*model, &options);
+  if (!steps.ok()) return Fail("fovea plan", steps);
+  const std::string name = free.size() > 1 ? free[1] : free[0];
+  const auto fail = [&name](const Status& status) {
+    return Fail("fovea plan", status.message().find(name) == std::string::npos ? status.Prefixed(name) : status);
+  };
+  const uint64_t budget = options.memory_bytes;
+  Planner planner(*model, options);
+  if (TakesVolumes(*model).ok() || free.size() > 1) {
+    auto image = ImageOf(*model, free, size);
+    if (!image.ok()) return fail(image.status());
+    const Status taken = planner.TakeImage(*std::move(image), out);
+    if (!taken.ok()) return fail(taken);
   } else {
-    Print(*report, planner, *knee);
+    std::vector<std::vector<int64_t>> sizes = model->DefaultSizes();
+    if (!size.empty()) {
+      const auto sides = ParseSize(size);
+      if (!sides.ok()) return Fail("fovea plan", sides.status());
+      auto chosen = InputSizes(*model, *sides);
+      if (!chosen.ok()) return fail(chosen.status());
+      sizes = *chosen;
+    }
+    planner.TakeTensors(sizes);
+  }
+  const Status measured = planner.MeasureSpeed(calibrate);
+  if (!measured.ok()) return Fail("fovea plan", measured);
+  const auto knee = FindKnee(&planner);
+  if (!knee.ok()) return fail(knee.status());
+  const auto fit = planner.Plan(budget);
+  if (!fit.ok()) return fail(fit.status());
+  if (json) {
+    Json report = ToJson(*fit, planner, *knee);
+    report["input_dims"] = planner.sizes();
+    report["output_dims"] = fit->plan.output_dims;
+    std::printf("%s\n", report.dump(2).c_str());
+  } else {
+    Print(*fit, planner, *knee, budget);
   }
   return kDone;
 }

@@ -10,34 +10,16 @@
 #include "tools/fovea/commands.h"
 #include "tools/fovea/common.h"
 #include "tools/fovea/data_set.h"
+#include "tools/fovea/example_range.h"
 #include "tools/fovea/model_source.h"
 #include "tools/fovea/record.h"
+#include "tools/fovea/result_options.h"
 #include "tools/fovea/run_all.h"
 #include "tools/fovea/run_checkpoints.h"
 #include "tools/fovea/run_paths.h"
 
 namespace fovea::cli {
 namespace {
-
-Status ParseWriteOptions(const std::string& dtype, const std::string& compression, formats::WriteOptions* write) {
-  constexpr DType kTypes[] = {DType::kFloat32, DType::kFloat64, DType::kUInt8, DType::kUInt16,
-                              DType::kUInt32,  DType::kInt16,   DType::kInt32};
-  const auto* found =
-      std::find_if(std::begin(kTypes), std::end(kTypes), [&dtype](DType type) { return dtype == DTypeName(type); });
-  if (found == std::end(kTypes)) {
-    return InvalidArgument("--dtype '" + dtype +
-                           "' is not known; choose float32, float64, uint8, uint16, uint32, int16 or int32");
-  }
-  write->dtype = *found;
-  if (compression == "none") {
-    write->compression = formats::WriteOptions::kNone;
-  } else if (compression == "deflate") {
-    write->compression = formats::WriteOptions::kDeflate;
-  } else {
-    return InvalidArgument("--compression '" + compression + "' is not known; choose none or deflate");
-  }
-  return OkStatus();
-}
 
 Result<ProgressKind> ParseProgress(const std::string& word, bool quiet) {
   if (word == "json") return ProgressKind::kJson;
@@ -46,35 +28,6 @@ Result<ProgressKind> ParseProgress(const std::string& word, bool quiet) {
     return InvalidArgument("--progress '" + word + "' is not known; choose line, json or none");
   }
   return word.empty() && !quiet && StderrIsTerminal() ? ProgressKind::kLine : ProgressKind::kNone;
-}
-
-Status ParseBorderOptions(const std::string& border, const std::string& patch, const std::string& patches, bool tiled,
-                          BorderOptions* options) {
-  FOVEA_ASSIGN_OR_RETURN(options->border, ParseBorder(border));
-  const bool cuts = options->border != Border::kExact, csbdeep = options->border == Border::kCsbdeep;
-  if (!cuts && (!patch.empty() || !patches.empty() || options->overlap >= 0)) {
-    return InvalidArgument("--patch, --patches and --overlap go with --border dij1, dij1-paper, jdll or csbdeep");
-  }
-  if (!cuts) return OkStatus();
-  if (tiled) return InvalidArgument("--tile can't be combined with --border " + border + "; see --patch");
-  if (csbdeep ? !patch.empty() : !patches.empty()) {
-    return InvalidArgument("--border " + border + " takes " + (csbdeep ? "--patches, not --patch" : "--patch"));
-  }
-  if (options->overlap < 0 && !(csbdeep && patches.empty())) {
-    return InvalidArgument(
-        "--border " + border +
-        " needs --overlap N: Padding in config.xml, the halo in rdf.yaml, tile_overlap in meta.json");
-  }
-  const auto sides = [](const std::string& name, const std::string& text, std::array<int64_t, 3>* to) -> Status {
-    if (text.empty()) return OkStatus();
-    const auto size = ParseSize(text);
-    if (!size.ok()) return size.status().Prefixed(name);
-    std::copy(size->begin(), size->end(), to->begin());
-    if (std::count(text.begin(), text.end(), 'x') == 1) (*to)[0] = 0;
-    return OkStatus();
-  };
-  FOVEA_RETURN_IF_ERROR(sides("--patch", patch, &options->patch));
-  return sides("--patches", patches, &options->tiles);
 }
 
 // Options about how a result is made and told; all others decide its bytes.
@@ -108,15 +61,6 @@ Status CheckModelComesFirst(const std::string& path) {
     return InvalidArgument(path + ": it is a " + kind + " image; MODEL comes first, then INPUT");
   }
   return OkStatus();
-}
-
-// Drawings are PNG files.
-Status CheckOverlay(const std::string& path) {
-  std::string extension = std::filesystem::path(path).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  if (path.empty() || extension == ".png") return OkStatus();
-  return InvalidArgument("--overlay " + path + ": a picture is written as PNG; choose a name that ends in .png");
 }
 
 bool IsRecorded(const RunRecord& record, const std::pair<std::string, std::string>& option) {
@@ -156,45 +100,15 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
             "are brought to "
             "what the network takes by mirroring and cropped back; calibration and names are kept.");
   std::vector<std::string> free;
-  std::string out, progress, dtype = "float32", compression = "none", tile, pixel_size;
-  std::string border = "exact", patch, patches;
-  int64_t channel = 0;
-  bool json = false, quiet = false, tiled = false, record = false, no_record = false;
-  StepWords steps;
+  std::string out, progress;
+  bool json = false, quiet = false, record = false, no_record = false;
+  ResultWords results;
   RunOptions options;
-  ExecutionOptions execution;
   args.Text("--output, -o", &out, "OUT",
             "file (.tif, .ome.tif, .png, .npy) or folder; without it beside the input, with the model's name: "
             "cells_MODEL.tif, or FOLDER_MODEL/ with the names of the files; several outputs are several files, which "
             "say theirs: cells_MODEL_OUTPUT.tif");
-  args.Bytes("--memory, -m", &options.memory_bytes, "BYTES",
-             "most that the process may use: 256MB, 1.5GB (default: what is fastest, as far as the machine has it)");
-  execution.Declare(&args);
-  args.Text("--tile", &tile, "[D]xHxW", "size of the output tiles (default: chosen to fit the budget)");
-  steps.Declare(&args);
-  args.Text("--border", &border, "MODE",
-            "what the network sees around tiles: exact (default: the image, so that tiles change nothing), or the "
-            "patches of a published program, to re-create its results: dij1, dij1-paper, jdll, csbdeep");
-  args.Text("--patch", &patch, "[D]xHxW", "with --border: size of a patch (default: as that program suggests it)");
-  args.Integer("--overlap", &options.border.overlap, 0, 1 << 20, "N",
-               "with --border: pixels a side that a patch reads beyond what it gives (the bundle's Padding or halo)");
-  args.Text("--patches", &patches, "[D]xHxW", "with --border csbdeep: how many tiles to aim at (its n_tiles)");
-  args.Integer("--channel", &channel, 1, 1 << 20, "N", "use only channel N of the image, from 1");
-  args.Text("--pixel-size", &pixel_size, "SIZE",
-            "bring the image to the pixel size that the network was trained at: match (the model's own) or a length "
-            "(0.65um); the result comes back to the image's pixels, or with :model behind it stays at the model's");
-  args.Text("--overlay", &options.overlay, "FILE.png",
-            "also a picture: the first plane in grey, the result's objects outlined in colour (labels, masks, "
-            "otherwise what is "
-            "above the threshold, 0.5)");
-  args.Text(
-      "--dtype", &dtype, "TYPE",
-      "of the output: float32 (default), float64, or uint8, uint16, uint32, int16, int32, rounded and saturated; of "
-      "masks uint8, of labels uint16, or uint32 where they are more, unless given");
-  args.Text("--compression", &compression, "KIND", "of TIFF outputs: none (default) or deflate");
-  args.Flag("--tiled", &tiled, "TIFF outputs in tiles of 512 pixels (files over 4 GB are anyway)");
-  args.Flag("--pyramid", &options.write.pyramid,
-            "TIFF outputs also at half the size, a quarter ..., for viewers of large images");
+  results.Declare(&args);
   args.Text("--progress", &progress, "KIND", "on stderr: line (default on a terminal), json (an object a line), none");
   args.Flag("--resume", &options.resume,
             "go on with an interrupted run of the same command, and keep what this one has done if it is interrupted "
@@ -227,46 +141,25 @@ int RunWords(const std::vector<std::string>& words, const RunRecord* again) {
     std::fprintf(stderr, "\nfovea run: cancelled%s\n", WhatIsKept().c_str());
   });
 
-  auto session = execution.ToSession();
-  if (!session.ok()) return Fail("fovea run", session.status());
-  options.session = *session;
-  const auto size = ParsePixelSize(pixel_size);
-  if (!size.ok()) return Fail("fovea run", size.status().Prefixed("--pixel-size"));
-  options.pixel_size = *size;
-  const Status write = ParseWriteOptions(dtype, compression, &options.write);
-  if (!write.ok()) return Fail("fovea run", write);
-  if (tiled) options.write.tile = 512;
-  options.dtype_given = std::any_of(args.given().begin(), args.given().end(),
-                                    [](const auto& option) { return option.first == "--dtype"; });
-  if (!tile.empty()) {
-    const auto sides = ParseSize(tile);
-    if (!sides.ok()) return Fail("fovea run", sides.status().Prefixed("--tile"));
-    std::copy(sides->begin(), sides->end(), options.session.tile);
-    if (std::count(tile.begin(), tile.end(), 'x') == 1) options.session.tile[0] = 0;
-  }
-  const Status cut = ParseBorderOptions(border, patch, patches, !tile.empty(), &options.border);
-  if (!cut.ok()) return Fail("fovea run", cut);
-  options.channel = channel - 1;
-  if (steps.threshold > StepWords::kNoThreshold) options.threshold = steps.threshold;
+  const Status decided = results.Decide(args, &options);
+  if (!decided.ok()) return Fail("fovea run", decided);
   const auto kind = ParseProgress(progress, quiet);
   if (!kind.ok()) return Fail("fovea run", kind.status());
   options.progress = *kind;
   options.words = DecidingWords(args);
 
-  const Status overlay = CheckOverlay(options.overlay);
-  if (!overlay.ok()) return Fail("fovea run", overlay);
   const Status first = CheckModelComesFirst(free[0]);
   if (!first.ok()) return Fail("fovea run", first);
   const Result<Model> model = LoadModel(free[0]);
   if (!model.ok()) return Fail("fovea run", model.status());
-  const auto processing = ChooseSteps(*model, steps);
-  if (!processing.ok()) return Fail("fovea run", processing.status());
-  options.processing = *processing;
+  const Status steps = results.DecideSteps(*model, &options);
+  if (!steps.ok()) return Fail("fovea run", steps);
   if (again != nullptr && !again->data_set.is_null()) {
-    auto dataset = DatasetFromJson(again->data_set, processing->pre);
+    auto dataset = DatasetFromJson(again->data_set, options.processing.pre);
     if (!dataset.ok()) return Fail("fovea run", dataset.status());
     options.processing.dataset = *std::move(dataset);
   }
+  options.example_range = ExampleRange(*model);
   const std::vector<int> images = ImageOutputs(*model);
   const std::filesystem::path named = std::filesystem::path(free[0] + "/.").lexically_normal().parent_path();
   ResultNaming naming{named.stem().string(), ""};

@@ -4,6 +4,7 @@
 
 #include "formats/image/output_file.h"
 #include "tools/cli/program.h"
+#include "tools/fovea/example_range.h"
 #include "tools/fovea/image_tensors.h"
 #include "tools/fovea/processed_image.h"
 #include "tools/fovea/run_checkpoints.h"
@@ -30,7 +31,7 @@ class FileRun {
 
  private:
   Status ReadInterrupted();
-  Status Fit(std::optional<FittedSession>* kept);
+  Status MakeSession(std::optional<FittedSession>* kept);
   Status RunSamples(Session* session, ImageSource* source, TileFilter* filter);
   // With --border: patch by patch instead.
   Status RunPatches(Session* session, ImageSource* source, ImageSink* sink);
@@ -43,12 +44,11 @@ class FileRun {
   const std::string input_, output_;
   DType label_type_;
   Progress progress_;
-  std::unique_ptr<formats::ImageReader> reader_;
-  Rescaling rescaling_;
-  std::unique_ptr<ProcessedImage> image_;
+  PreparedImage prepared_;
+  const std::unique_ptr<ProcessedImage>& image_ = prepared_.image;
   std::unique_ptr<RunOutputs> outputs_;
   std::optional<JournalEntry> interrupted_;
-  std::optional<PatchGrid> patches_;
+  const std::optional<PatchGrid>& patches_ = prepared_.patches;
   std::unique_ptr<Checkpoints> checkpoints_;
   double start_ = Seconds();
 };
@@ -76,18 +76,26 @@ Status FileRun::ReadInterrupted() {
   return OkStatus();
 }
 
-Status FileRun::Fit(std::optional<FittedSession>* kept) {
-  const Purpose purpose = {&options_, reader_.get(), image_.get(), output_, label_type_, &rescaling_};
-  const Layout& layout = image_->layout();
-  FOVEA_RETURN_IF_ERROR(FitSession(model_, purpose, layout, kept));
-  if (patches_) return OkStatus();
-  const int64_t rows = RowsWorthATile(model_, **kept, options_.session, layout);
+// Calls fit_once, and again with lower tiles where those are worth it. fitted: what the last call found.
+Status FitTiles(const Model& model, const Layout& layout, bool in_patches, SessionOptions* options,
+                const std::function<Status()>& fit_once, const std::function<const Fit*()>& fitted) {
+  FOVEA_RETURN_IF_ERROR(fit_once());
+  const Fit* const fit = fitted();
+  const int64_t rows = in_patches ? 0 : RowsWorthATile(model, *fit, *options, layout);
   if (rows == 0) return OkStatus();
-  options_.session.tile[1] = rows;
-  for (const size_t s : {size_t{0}, size_t{2}}) options_.session.tile[s] = (*kept)->session.report().tile_size[s];
-  if (FitSession(model_, purpose, layout, kept).ok()) return OkStatus();
-  std::fill_n(options_.session.tile, 3, 0);  // as it was
-  return FitSession(model_, purpose, layout, kept);
+  for (const size_t s : {size_t{0}, size_t{2}}) options->tile[s] = fit->plan.tile_size[s];
+  options->tile[1] = rows;
+  if (fit_once().ok()) return OkStatus();
+  std::fill_n(options->tile, 3, 0);  // as it was
+  return fit_once();
+}
+
+Status FileRun::MakeSession(std::optional<FittedSession>* kept) {
+  const Purpose purpose = {&options_, prepared_.reader.get(), image_.get(), output_, label_type_, &prepared_.rescaling};
+  const Layout& layout = image_->layout();
+  return FitTiles(
+      model_, layout, patches_.has_value(), &options_.session,
+      [&] { return FitSession(model_, purpose, layout, kept); }, [kept] { return &(*kept)->fit; });
 }
 
 Status FileRun::RunSamples(Session* session, ImageSource* source, TileFilter* filter) {
@@ -167,8 +175,8 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
     (*report)["weight_cache"] = plan.weight_cache;
     if (plan.weight_cache != "read" && plan.weight_cache != "written") (*report)["notes"].push_back(plan.weight_cache);
   }
-  if (fitted.machine_budget != 0) {
-    (*report)["notes"].push_back("kept to " + HumanBytes(fitted.machine_budget) +
+  if (fitted.fit.machine_budget != 0) {
+    (*report)["notes"].push_back("kept to " + HumanBytes(fitted.fit.machine_budget) +
                                  ", nine tenths of the memory that is free here; --memory names another budget");
   }
   (*report)["strategy"] = plan.strategy;
@@ -201,29 +209,25 @@ void FileRun::Report(const FittedSession& fitted, const TileFilter& filter, nloh
 }
 
 Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* report) {
-  FOVEA_ASSIGN_OR_RETURN(reader_, formats::OpenImage(input_));
-  const formats::ImageInfo original = reader_->info();
-  FOVEA_ASSIGN_OR_RETURN(const bool takes_volumes, TakesVolumes(model_));
-  FOVEA_ASSIGN_OR_RETURN(rescaling_, PlanRescaling(model_, original, options_.pixel_size, takes_volumes));
-  if (rescaling_.active) reader_ = RescaleImage(std::move(reader_), rescaling_);
-  if (kept->has_value() && (*kept)->image_kind != ImageKind(reader_->info())) {
+  FOVEA_ASSIGN_OR_RETURN(auto reader, formats::OpenImage(input_));
+  const formats::ImageInfo original = reader->info();
+  const std::string kind = ImageKind(original);
+  if (kept->has_value() && (*kept)->image_kind != kind) {
     kept->reset();
     ForgetPeakResidentBytes();  // of the file before
   }
-  FOVEA_ASSIGN_OR_RETURN(image_, ProcessedImage::Make(reader_.get(), model_, options_));
-  Layout& layout = image_->layout();
-  FOVEA_RETURN_IF_ERROR(MatchOutputs(model_, &layout));
-  if (options_.border.border != Border::kExact) {
-    FOVEA_ASSIGN_OR_RETURN(patches_, CutImage(model_, options_.border, &layout));
-  }
+  FOVEA_RETURN_IF_ERROR(prepared_.Prepare(model_, options_, std::move(reader)));
+  const Layout& layout = image_->layout();
   FOVEA_RETURN_IF_ERROR(ReadInterrupted());
-  FOVEA_RETURN_IF_ERROR(Fit(kept));
+  FOVEA_RETURN_IF_ERROR(MakeSession(kept));
   FittedSession& fitted = **kept;
+  fitted.image_kind = kind;
+  const Fit& fit = fitted.fit;
   (*report)["input"] = input_;
-  (*report)["predicted_peak_bytes"] = fitted.predicted_peak_bytes;
+  (*report)["predicted_peak_bytes"] = fit.predicted_peak_bytes;
   const OutputLayout& out = layout.outputs[0];
   const int64_t sample_pixels = out.axes[0].size * out.axes[1].size * out.axes[2].size * out.channels;
-  progress_.Begin(fitted.session.report().strategy, fitted.predicted_peak_bytes, image_->samples(), sample_pixels);
+  progress_.Begin(fitted.session.report().strategy, fit.predicted_peak_bytes, image_->samples(), sample_pixels);
   options_.approximate = fitted.session.report().approximate;
   checkpoints_->SetPlan(fitted.session.report(), label_type_, pieces(fitted.session.report()), image_->samples());
   if (interrupted_ && interrupted_->identity.value("isa", "") != fitted.session.report().isa) {
@@ -232,7 +236,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
                            "; run without --resume to begin anew");
   }
   if (interrupted_) FOVEA_RETURN_IF_ERROR(checkpoints_->Check(*interrupted_));
-  outputs_ = std::make_unique<RunOutputs>(&model_, &options_, image_.get(), &rescaling_);
+  outputs_ = std::make_unique<RunOutputs>(&model_, &options_, image_.get(), &prepared_.rescaling);
   const Status opened = outputs_->Open(input_, output_, original, label_type_, interrupted_ ? &*interrupted_ : nullptr);
   if (opened.code() == StatusCode::kNotFound && interrupted_) return CannotGoOn(opened);
   FOVEA_RETURN_IF_ERROR(opened);
@@ -246,7 +250,7 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   const TensorSpec& spec = model_.inputs()[static_cast<size_t>(layout.input)];
   ImageSource source(image_.get(), &layout, &spec);
   ImageSink sink(&model_, &layout, outputs_->targets());
-  TileFilter filter(&source, &sink, model_, fitted.session.report(), fitted.reuse_tiles);
+  TileFilter filter(&source, &sink, model_, fitted.session.report(), fit.reuse_tiles);
   Status ran = patches_ ? RunPatches(&fitted.session, &source, &sink) : RunSamples(&fitted.session, &source, &filter);
   fitted.session.SetCancel(nullptr);
   fitted.session.SetProgress(nullptr);
@@ -260,11 +264,47 @@ Status FileRun::Run(std::optional<FittedSession>* kept, nlohmann::ordered_json* 
   RemoveJournal(output_);
   checkpoints_->Complete();
   Report(fitted, filter, report);
-  if (!rescaling_.told.empty()) (*report)["notes"].push_back(rescaling_.told);
+  for (const std::string& warning : original.warnings) (*report)["notes"].push_back(warning);
+  if (const std::string told = ToldAgainst(options_.example_range, source.values()); !told.empty()) {
+    (*report)["notes"].push_back(told);
+  }
+  if (!prepared_.rescaling.told.empty()) (*report)["notes"].push_back(prepared_.rescaling.told);
   return OkStatus();
 }
 
 }  // namespace
+
+Status PreparedImage::Prepare(const Model& model, const RunOptions& options,
+                              std::unique_ptr<formats::ImageReader> file) {
+  FOVEA_ASSIGN_OR_RETURN(const bool takes_volumes, TakesVolumes(model));
+  FOVEA_ASSIGN_OR_RETURN(rescaling, PlanRescaling(model, file->info(), options.pixel_size, takes_volumes));
+  reader = std::move(file);
+  if (rescaling.active) reader = RescaleImage(std::move(reader), rescaling);
+  FOVEA_ASSIGN_OR_RETURN(image, ProcessedImage::Make(reader.get(), model, options));
+  FOVEA_RETURN_IF_ERROR(MatchOutputs(model, &image->layout()));
+  if (options.border.border == Border::kExact) return OkStatus();
+  FOVEA_ASSIGN_OR_RETURN(patches, CutImage(model, options.border, &image->layout()));
+  return OkStatus();
+}
+
+Result<Fit> PlanFile(const Model& model, const RunOptions& given, PreparedImage* prepared, const std::string& output,
+                     uint64_t process_bytes, const MachineSpeed& speed) {
+  RunOptions options = given;
+  const Purpose purpose = {&options, prepared->reader.get(), prepared->image.get(),
+                           output,   DType::kUInt16,         &prepared->rescaling};
+  const Layout& layout = prepared->image->layout();
+  Fit fit;
+  const auto make = [&](const SessionOptions& chosen) {
+    return Session::Plan(model, layout.input_dims, chosen, speed);
+  };
+  const auto once = [&]() -> Status {
+    FOVEA_ASSIGN_OR_RETURN(fit, FitPlan(model, purpose, layout, process_bytes, make));
+    return OkStatus();
+  };
+  FOVEA_RETURN_IF_ERROR(
+      FitTiles(model, layout, prepared->patches.has_value(), &options.session, once, [&fit] { return &fit; }));
+  return fit;
+}
 
 Status RunFile(const Model& model, const RunOptions& options, const std::string& input, const std::string& output,
                std::optional<FittedSession>* kept, nlohmann::ordered_json* report) {

@@ -15,6 +15,7 @@ constexpr uint64_t kSlackBytes = 512 << 10, kThreadBytes = 32 << 10;
 // What one start may have resident more than another one. Kept free, so that an interrupted run fits again, with its
 // tiles, and the budget that a refusal names does.
 constexpr uint64_t kRestartBytes = 1 << 20;
+constexpr uint64_t kMegabyte = 1000000;
 // The reader's cache, where there is no budget; of the budget.
 constexpr int64_t kMostCacheBytes = int64_t{256} << 20;
 constexpr uint64_t kCacheShare = 8;
@@ -25,12 +26,6 @@ constexpr int64_t kBandRows = 64;
 constexpr int64_t kConversionBytes = 128 << 10;  // a block of pixels of the file's type
 // Tiles that are predicted to take longer are cut, when that takes no more than this part of the time.
 constexpr double kMostTileSeconds = 10, kMostTileCost = 0.05;
-
-// Bytes of the process without the session and the image's buffers. Of the code that was not needed so far, the kernels
-// of one instruction set and one kind of file will be: measured, two fifths.
-uint64_t ProcessBytes(int threads) {
-  return ResidentBytes() + UntouchedProgramBytes() / 2 + kSlackBytes + static_cast<uint64_t>(threads) * kThreadBytes;
-}
 
 // So that bands do not decode the image's tiles again and again, but no more than serves.
 void LimitCache(formats::ImageReader* reader, uint64_t budget) {
@@ -91,40 +86,38 @@ Status TooLittle(const Model& model, const Status& refused, const SessionOptions
     // The buffers alone are too much; what the smallest session takes is told by one that may have nothing.
     SessionOptions nothing = options;
     nothing.memory_bytes = 1;
-    const auto session = Session::Create(model, layout.input_dims, nothing);
-    if (!session.ok()) {
-      session_bytes = session.status().needed_bytes();
-      reason = session.status().message();
+    const auto plan = Session::Plan(model, layout.input_dims, nothing);
+    if (!plan.ok()) {
+      session_bytes = plan.status().needed_bytes();
+      reason = plan.status().message();
     }
   }
-  constexpr uint64_t kUnit = 1000000;  // rounded up
-  uint64_t least = rest + session_bytes + kRestartBytes;
-  least = (least + ReuseBytes(least + least / 100) + kUnit - 1) / kUnit;
-  std::string message = "this image needs at least --memory " + std::to_string(least) + "MB, " +
+  const uint64_t least = LeastBudget(rest, session_bytes);
+  std::string message = "this image needs at least --memory " + std::to_string(least / kMegabyte) + "MB, " +
                         (named ? "the budget is " : "the machine has no more free than ") + HumanBytes(budget) +
                         "; beside the network, " + HumanBytes(rest) +
                         " are for the program, the model and the image's buffers";
   const size_t why = reason.find("; ");
   if (why != std::string::npos) message += reason.substr(why);
-  return OverBudget(message, least * kUnit);
+  return OverBudget(message, least);
 }
 
 // Within options->memory_bytes, which is set to what the session may use: less than that, when it will do.
-Result<Session> CreateSession(const Model& model, const Layout& layout, SessionOptions* options) {
+Result<PlanReport> MakeWithin(const PlanMaker& make, SessionOptions* options) {
   const uint64_t most = options->memory_bytes;
   if (most > kRestartBytes) {
     options->memory_bytes = most - kRestartBytes;
-    auto session = Session::Create(model, layout.input_dims, *options);
-    if (session.status().code() != StatusCode::kOverBudget) return session;
+    auto plan = make(*options);
+    if (plan.status().code() != StatusCode::kOverBudget) return plan;
     // As much as can be kept free.
-    options->memory_bytes = std::clamp<uint64_t>(session.status().needed_bytes(), most - kRestartBytes, most);
+    options->memory_bytes = std::clamp<uint64_t>(plan.status().needed_bytes(), most - kRestartBytes, most);
     if (options->memory_bytes < most) {
-      session = Session::Create(model, layout.input_dims, *options);
-      if (session.status().code() != StatusCode::kOverBudget) return session;
+      plan = make(*options);
+      if (plan.status().code() != StatusCode::kOverBudget) return plan;
       options->memory_bytes = most;
     }
   }
-  return Session::Create(model, layout.input_dims, *options);
+  return make(*options);
 }
 
 // The budget where none was named: 0, as long as a session without one leaves the machine some of its memory.
@@ -136,7 +129,29 @@ uint64_t MachineBudget(const Model& model, const SessionOptions& options, const 
   return plan.ok() && rest + plan->total_bytes() > usable ? usable : 0;
 }
 
+// Fills in what follows from the plan and the buffers. False: more than the budget.
+bool PredictPeak(const Layout& layout, uint64_t budget, Fit* fit) {
+  const uint64_t bytes = fit->process_bytes + fit->buffer_bytes + fit->plan.total_bytes();
+  const auto reuse =
+      static_cast<uint64_t>(TileFilter::WorkingBytes(fit->plan.total_bytes(), RowFloats(layout, fit->plan)));
+  fit->reuse_tiles = fit->plan.tiles > 1 && (budget == 0 || bytes + reuse <= budget);
+  fit->predicted_peak_bytes = fit->reuse_tiles ? bytes + reuse : bytes;
+  return budget == 0 || bytes <= budget;
+}
+
 }  // namespace
+
+// Of the code that was not needed so far, the kernels of one instruction set and one kind of file will be: measured,
+// two fifths.
+uint64_t ProcessBytes(int threads) {
+  return ResidentBytes() + UntouchedProgramBytes() / 2 + kSlackBytes + static_cast<uint64_t>(threads) * kThreadBytes;
+}
+
+uint64_t LeastBudget(uint64_t rest, uint64_t session_bytes) {
+  uint64_t least = rest + session_bytes + kRestartBytes;
+  least = (least + ReuseBytes(least + least / 100) + kMegabyte - 1) / kMegabyte;
+  return least * kMegabyte;
+}
 
 std::string ImageKind(const formats::ImageInfo& info) {
   std::string kind = DTypeName(info.dtype);
@@ -153,53 +168,64 @@ Status FitReading(uint64_t budget, formats::ImageReader* reader, const Processed
       bytes);
 }
 
-Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
-                  std::optional<FittedSession>* kept) {
+Result<Fit> FitPlan(const Model& model, const Purpose& purpose, const Layout& layout, uint64_t process_bytes,
+                    const PlanMaker& make) {
   uint64_t budget = purpose.options->memory_bytes;
   LimitCache(purpose.reader, budget);
-  FOVEA_ASSIGN_OR_RETURN(const uint64_t buffers, BufferBytes(model, purpose, layout));
+  Fit fit;
+  fit.process_bytes = process_bytes;
+  FOVEA_ASSIGN_OR_RETURN(fit.buffer_bytes, BufferBytes(model, purpose, layout));
   SessionOptions options = purpose.options->session;
   options.streaming = true;
+  const uint64_t rest = fit.process_bytes + fit.buffer_bytes;
+  fit.machine_budget = budget == 0 ? MachineBudget(model, options, layout, rest) : 0;
+  const bool named = fit.machine_budget == 0;
+  if (!named) budget = fit.machine_budget;
+  if (budget != 0 && budget <= rest + ReuseBytes(budget)) {
+    return TooLittle(model, OkStatus(), options, layout, budget, rest, named);
+  }
+  if (budget != 0) options.memory_bytes = budget - rest - ReuseBytes(budget);
+  auto plan = MakeWithin(make, &options);
+  if (plan.status().code() == StatusCode::kOverBudget) {
+    return TooLittle(model, plan.status(), options, layout, budget, rest, named);
+  }
+  if (!plan.ok()) return plan.status();
+  fit.plan = *std::move(plan);
+  fit.session_budget = options.memory_bytes;
+  PredictPeak(layout, budget, &fit);
+  return fit;
+}
+
+Status FitSession(const Model& model, const Purpose& purpose, const Layout& layout,
+                  std::optional<FittedSession>* kept) {
+  const SessionOptions& options = purpose.options->session;
   const std::array<int64_t, 3> tile = {options.tile[0], options.tile[1], options.tile[2]};
-  const auto fits = [&](FittedSession* fitted) {
-    const PlanReport& plan = fitted->session.report();
-    const uint64_t bytes = fitted->process_bytes + buffers + plan.total_bytes();
-    const auto reuse = static_cast<uint64_t>(TileFilter::WorkingBytes(plan.total_bytes(), RowFloats(layout, plan)));
-    fitted->reuse_tiles = plan.tiles > 1 && (budget == 0 || bytes + reuse <= budget);
-    fitted->predicted_peak_bytes = fitted->reuse_tiles ? bytes + reuse : bytes;
-    return budget == 0 || bytes <= budget;
-  };
-  if (kept->has_value() && (*kept)->session.input_dims() == layout.input_dims && (*kept)->tile == tile &&
-      fits(&**kept)) {
-    return OkStatus();
+  if (kept->has_value() && (*kept)->session.input_dims() == layout.input_dims && (*kept)->tile == tile) {
+    const uint64_t budget = purpose.options->memory_bytes;
+    LimitCache(purpose.reader, budget);
+    FOVEA_ASSIGN_OR_RETURN((*kept)->fit.buffer_bytes, BufferBytes(model, purpose, layout));
+    if (PredictPeak(layout, budget, &(*kept)->fit)) return OkStatus();
   }
   kept->reset();
-  const uint64_t process = ProcessBytes(options.threads);
-  const uint64_t rest = process + buffers;
-  const uint64_t machine_budget = budget == 0 ? MachineBudget(model, options, layout, rest) : 0;
-  if (machine_budget != 0) budget = machine_budget;
-  if (budget != 0 && budget <= rest + ReuseBytes(budget))
-    return TooLittle(model, OkStatus(), options, layout, budget, rest, machine_budget == 0);
-  if (budget != 0) options.memory_bytes = budget - rest - ReuseBytes(budget);
-  auto session = CreateSession(model, layout, &options);
-  if (session.status().code() == StatusCode::kOverBudget) {
-    return TooLittle(model, session.status(), options, layout, budget, rest, machine_budget == 0);
-  }
-  if (!session.ok()) return session.status();
-  kept->emplace(FittedSession{*std::move(session), ImageKind(purpose.reader->info()), tile, process, 0,
-                              options.memory_bytes, machine_budget, false});
-  fits(&**kept);
+  std::optional<Session> session;
+  const auto make = [&](const SessionOptions& chosen) -> Result<PlanReport> {
+    auto made = Session::Create(model, layout.input_dims, chosen);
+    if (!made.ok()) return made.status();
+    session.emplace(*std::move(made));
+    return session->report();
+  };
+  FOVEA_ASSIGN_OR_RETURN(Fit fit, FitPlan(model, purpose, layout, ProcessBytes(options.threads), make));
+  kept->emplace(FittedSession{*std::move(session), std::move(fit), ImageKind(purpose.reader->info()), tile});
   return OkStatus();
 }
 
-int64_t RowsWorthATile(const Model& model, const FittedSession& fitted, const SessionOptions& options,
-                       const Layout& layout) {
-  const PlanReport& now = fitted.session.report();
+int64_t RowsWorthATile(const Model& model, const Fit& fit, const SessionOptions& options, const Layout& layout) {
+  const PlanReport& now = fit.plan;
   const double each = now.seconds / static_cast<double>(now.tiles * now.passes);
   if (each <= kMostTileSeconds || options.tile[0] + options.tile[1] + options.tile[2] > 0) return 0;
   SessionOptions lower = options;
   lower.streaming = true;
-  lower.memory_bytes = fitted.session_budget;
+  lower.memory_bytes = fit.session_budget;
   for (const size_t s : {size_t{0}, size_t{2}}) lower.tile[s] = now.tile_size[s];
   // Lower tiles compute more halo: the lowest that cost little.
   for (auto parts = static_cast<int64_t>(2 * each / kMostTileSeconds) + 1; parts > 1; parts /= 2) {

@@ -2,6 +2,7 @@
 #ifndef FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_
 #define FOVEA_TOOLS_FOVEA_RUN_OPTIONS_H_
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -14,6 +15,16 @@
 #include "tools/fovea/steps.h"
 
 namespace fovea::cli {
+
+// Empty: not known.
+struct ValueRange {
+  double least = 0, most = -1;
+  bool empty() const { return most < least; }
+  void Include(double low, double high) {
+    least = empty() ? low : std::min(least, low);
+    most = std::max(most, high);
+  }
+};
 
 struct RecordOptions {
   bool write = false;                // a record beside each result
@@ -37,6 +48,7 @@ struct RunOptions {
   ProgressKind progress = ProgressKind::kNone;
   bool resume = false;
   BorderOptions border;
+  ValueRange example_range;  // of what the network's example gives it
   bool approximate = false;  // what the session does, for the outputs' metadata
   RecordOptions record;
   nlohmann::json words = nlohmann::json::object();  // the options given that decide the result's bytes
