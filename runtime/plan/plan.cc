@@ -86,12 +86,12 @@ Status ConsiderRecomputing(const PlanOptions& options, Status chosen, Plan* plan
   for (int level = 1; level <= levels; ++level) {
     Plan again = Recompute(*plan, level, options);
     const Status fits = Strategist(options, &again).Choose();
-    if (!fits.ok()) {
-      if (!chosen.ok() && fits.needed_bytes() < chosen.needed_bytes()) chosen = fits;
-      continue;
-    }
-    if (!chosen.ok() || IsBetter(again, best.recomputed > 0 ? best : *plan, options)) {
+    if (fits.ok() && (!chosen.ok() || IsBetter(again, best.recomputed > 0 ? best : *plan, options))) {
       best = std::move(again);
+      chosen = fits;
+    } else if (chosen.ok() && !options.smallest) {
+      break;  // more of it does not pay where this did not
+    } else if (!chosen.ok() && fits.needed_bytes() < chosen.needed_bytes()) {
       chosen = fits;
     }
   }
