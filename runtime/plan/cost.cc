@@ -13,7 +13,7 @@ constexpr double kOtherBytesPerMultiplyAdd = 0.1;  // elementwise kernels of one
 constexpr double kTransform = 14.5, kPack = 100;
 // Winograd without packed weights: tiles of a run; packing one float for each run, its weights coming from the page
 // cache; and what transforms cost more, because those of a long run leave the second cache.
-constexpr double kUnpackedTiles = 112, kPackInRun = 25, kUnpackedTransform = 10;
+constexpr double kUnpackedTiles = 112, kPackInRun = 60, kUnpackedTransform = 20;
 // What a node costs besides its work: regions, binding, waking the threads.
 constexpr double kCallSeconds = 5e-6;
 // Memory that is touched for the first time: the system clears it, 4 KiB at a time.
