@@ -353,8 +353,9 @@ struct Filter {
   // The same by weights that are packed now, to `panels`.
   static void MultiplyUnpacked(const ConvLayer& layer, const ConvArgs& args, const Sizes& s, const Grid& grid,
                                const float* const* slots, const int64_t* taps, int planes, int64_t count, int64_t block,
-                               float* panels, float* m) {
+                               LineWalk* source, int64_t source_lines, LineWalk* result, float* panels, float* m) {
     const int64_t m_position = OddLines(grid.run * 2 * s.lanes), distance = OwnDistance(s), inputs = OwnInputs(s);
+    const int64_t last = (s.in_padded - 1) / inputs * inputs, result_lines = DivideUp(result->Lines(), kProducts);
     // Windows in the padding alone see no plane.
     if (planes == 0) std::fill_n(m, kProducts * m_position, 0.0f);
     for (int i = 0; i < planes; ++i) {
@@ -364,6 +365,10 @@ struct Filter {
         packer.Pack(ci, end, panels, distance);
         for (int p = 0; p < kProducts; ++p) {
           const Segment segment = {slots[i] + ValueOf(p) * grid.position_floats + ci, panels + p * distance};
+          if (i + 1 == planes && ci == last) {  // not so early that the panels push it out again
+            source->Step<false>(source_lines);
+            result->Step<true>(result_lines);
+          }
           Products(&segment, 1, end - ci, s.in_padded, count, s.vectors(block), s.lanes, i > 0 || ci > 0,
                    m + p * m_position);
         }
@@ -419,7 +424,8 @@ struct Filter {
             MultiplyPacked(layer, args, s, grid, slots, taps, count_planes, count, block, &source, source_lines,
                            &result, m);
           } else {
-            MultiplyUnpacked(layer, args, s, grid, slots, taps, count_planes, count, block, own_panels, m);
+            MultiplyUnpacked(layer, args, s, grid, slots, taps, count_planes, count, block, &source, source_lines,
+                             &result, own_panels, m);
           }
           TransformBlock(layer, args, s, grid, batch, plane, first, count, block, m);
         }

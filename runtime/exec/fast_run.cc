@@ -163,7 +163,8 @@ bool FastRunner::RunNodes(const plan::Segment& segment) {
 Status FastRunner::RunBands(size_t s, TensorSource* source, TensorSink* sink) {
   plan::BeginBands(plan_, s, &state_);
   while (plan::NextBand(plan_, s, &state_)) {
-    for (size_t i = 0; i < state_.slide_count; ++i) MoveRows(state_.slides[i]);
+    Parallel(static_cast<int64_t>(state_.slide_count),
+             [&](int64_t i, int) { MoveRows(state_.slides[static_cast<size_t>(i)]); });
     if (source != nullptr) FOVEA_RETURN_IF_ERROR(ReadInputs(*source, static_cast<int>(s)));
     if (!RunNodes(plan_.segments[s])) return Stopped();
     if (sink != nullptr) FOVEA_RETURN_IF_ERROR(WriteOutputs(*sink, static_cast<int>(s), nullptr));
@@ -193,7 +194,13 @@ void FastRunner::RepeatRows(int value) {
   for (size_t a = 2; a < dims(value).size(); ++a) row *= memory.axis[a].size();
   float* data = BufferData(plan_.buffers[static_cast<size_t>(group.buffer)]);
   const auto copy = [&](int64_t from, int64_t to, int64_t rows) {
-    if (rows > 0) std::memcpy(data + to * row, data + from * row, static_cast<size_t>(rows * row) * sizeof(float));
+    if (rows <= 0) return;
+    const int64_t tasks = rows * row >= 2 * kLeastWork ? rows : 1;
+    Parallel(tasks, [&](int64_t task, int) {
+      const int64_t first = rows * task / tasks, count = rows * (task + 1) / tasks - first;
+      std::memcpy(data + (to + first) * row, data + (from + first) * row,
+                  static_cast<size_t>(count * row) * sizeof(float));
+    });
   };
   const int64_t begin = group.RingRow(made.axis[1].begin), end = begin + made.axis[1].size();
   copy(group.ring_rows, 0, end - group.ring_rows);

@@ -17,6 +17,8 @@ bool IsComputed(const Plan& plan, int value) {
   return true;
 }
 
+bool IsLate(const Plan& plan, size_t value) { return !plan.late.empty() && plan.late[value] != 0; }
+
 bool IsInOrder(const AxisLink& link) {
   switch (link.kind) {
     case LinkKind::kSame:
@@ -31,16 +33,9 @@ bool IsInOrder(const AxisLink& link) {
   }
 }
 
-// Rows of input i of node n that make rows `out`. Empty when there are none to make.
-Interval NeededRows(const Plan& plan, size_t n, size_t i, Interval out) {
-  return Needed(plan.links[n], plan.links[n].inputs[i][kRows], out);
-}
-
-bool ReadsRows(const Plan& plan, size_t n, size_t i) {
-  const ResolvedNode& node = plan.graph.nodes[n];
-  if (!node.Has(i) || !IsComputed(plan, node.node->inputs[i])) return false;
-  const std::vector<AxisLink>& axes = plan.links[n].inputs[i];
-  return axes.size() > kRows && axes[kRows].kind != LinkKind::kUnused && axes[kRows].kind != LinkKind::kBroadcast;
+// Rows of what `read` reads that make rows `out` of node n. Empty when there are none to make.
+Interval NeededRows(const Plan& plan, size_t n, const RowRead& read, Interval out) {
+  return Needed(plan.links[n], plan.links[n].inputs[read.input][kRows], out);
 }
 
 bool IsActive(const Plan& plan, const TileState& state, size_t n) {
@@ -48,13 +43,6 @@ bool IsActive(const Plan& plan, const TileState& state, size_t n) {
   return !plan.constant[Index(value)] && !IsEmpty(state.regions[Index(value)], kRows) &&
          !state.tile_rows[Index(value)].empty();
 }
-
-// Multiples of align, shifted by phase.
-struct RowLattice {
-  int64_t align, phase;
-  int64_t Down(int64_t row) const { return FloorDiv(row - phase, align) * align + phase; }
-  int64_t Up(int64_t row) const { return CeilDiv(row - phase, align) * align + phase; }
-};
 
 uint64_t RowBytes(const Dims& dims) {
   uint64_t bytes = sizeof(float);
@@ -79,8 +67,8 @@ uint64_t LargestBytes(const Plan& plan, size_t n) {
 // 1: the node makes more rows than it reads (upsampling), -1: fewer, 0: as many.
 int RowChange(const Plan& plan, size_t n) {
   const ResolvedNode& node = plan.graph.nodes[n];
-  for (size_t i = 0; i < node.in.size(); ++i) {
-    if (!ReadsRows(plan, n, i)) continue;
+  for (const RowRead& read : plan.row_reads[n]) {
+    const size_t i = read.input;
     // Windows without padding trim a few rows.
     if (node.out[kRows] * 3 >= node.in[i][kRows] * 4) return 1;
     if (node.out[kRows] * 4 <= node.in[i][kRows] * 3) return -1;
@@ -108,6 +96,20 @@ int64_t RowsThatFit(const Plan& plan, const Segment& segment, uint64_t working_b
 }
 
 }  // namespace
+
+void FindRowReads(Plan* plan) {
+  plan->row_reads.assign(plan->graph.nodes.size(), {});
+  for (size_t n = 0; n < plan->graph.nodes.size(); ++n) {
+    const ResolvedNode& node = plan->graph.nodes[n];
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      if (!node.Has(i) || !IsComputed(*plan, node.node->inputs[i])) continue;
+      const std::vector<AxisLink>& axes = plan->links[n].inputs[i];
+      const bool rows =
+          axes.size() > kRows && axes[kRows].kind != LinkKind::kUnused && axes[kRows].kind != LinkKind::kBroadcast;
+      if (rows) plan->row_reads[n].push_back({node.node->inputs[i], i});
+    }
+  }
+}
 
 bool MakesRowsFromRows(const Plan& plan, size_t n) {
   const ResolvedNode& node = plan.graph.nodes[n];
@@ -182,8 +184,8 @@ std::vector<Segment> ChooseSegments(const Plan& plan, const BandPolicy& policy) 
 namespace {
 
 // until of every value: what can be made of the rows that are there. Each node advances by at most the band's share of
-// its rows, also where more could be made, so that rows do not pile up in front of the next node. Late nodes make what
-// is wanted of them; with `assume_late`, they are taken to have made everything.
+// its rows (or its pace), also where more could be made, so that rows do not pile up in front of the next node. Late
+// nodes make what is wanted of them; with `assume_late`, they are taken to have made everything.
 void Advance(const Plan& plan, const Segment& segment, bool assume_late, TileState* state) {
   const int64_t total = std::max<int64_t>(1, state->band_total);
   const auto share = [&](int64_t size) { return std::max<int64_t>(1, CeilDiv(size * segment.rows, total)); };
@@ -194,23 +196,23 @@ void Advance(const Plan& plan, const Segment& segment, bool assume_late, TileSta
     BandRows& made = state->bands[out];
     const Interval tile = state->tile_rows[out];
     if (made.made >= tile.end) continue;
-    const bool asked = node.late && made.wanted >= 0;
+    const bool asked = IsLate(plan, out) && made.wanted >= 0;
     if (asked && assume_late) {
       made.until = tile.end;
       continue;
     }
-    const RowLattice lattice{plan.links[Index(n)].align[kRows], plan.links[Index(n)].phase[kRows]};
+    const RowSteps& steps = plan.row_steps[Index(n)];
     const auto can_make = [&](int64_t until) {
-      for (size_t i = 0; i < node.in.size(); ++i) {
-        if (!ReadsRows(plan, Index(n), i)) continue;
-        const size_t in = Index(node.node->inputs[i]);
-        const Interval need = NeededRows(plan, Index(n), i, {made.made, until});
+      for (const RowRead& read : plan.row_reads[Index(n)]) {
+        const size_t in = Index(read.value);
+        const Interval need = NeededRows(plan, Index(n), read, {made.made, until});
         if (!need.empty() && std::min(need.end, state->tile_rows[in].end) > state->bands[in].until) return false;
       }
       return true;
     };
-    // In steps of the lattice from `good`, which is made or can be.
-    int64_t good = made.made, bad = lattice.Up(asked ? made.wanted : made.made + share(tile.size())) + 1;
+    // In steps from `good`, which is made or can be.
+    const int64_t most = std::max(share(tile.size()), steps.pace);
+    int64_t good = made.made, bad = steps.Up(asked ? made.wanted : made.made + most) + 1;
     made.until = good;
     if (asked && made.wanted <= good) continue;
     if (bad > tile.end) {
@@ -221,8 +223,8 @@ void Advance(const Plan& plan, const Segment& segment, bool assume_late, TileSta
       bad = tile.end;
     }
     while (true) {
-      const int64_t middle = lattice.Down(good + std::max<int64_t>((bad - good) / 2, 1));
-      const int64_t at = middle > good ? middle : lattice.Up(good + 1);
+      const int64_t middle = steps.Down(good + std::max<int64_t>((bad - good) / 2, 1));
+      const int64_t at = middle > good ? middle : steps.Up(good + 1);
       if (at >= bad) break;
       (can_make(at) ? good : bad) = at;
     }
@@ -238,20 +240,18 @@ void FindWanted(const Plan& plan, const Segment& segment, TileState* state) {
     const size_t out = Index(node.node->output);
     BandRows& rows = state->bands[out];
     const int64_t end = state->tile_rows[out].end;
-    const bool asked = node.late && rows.wanted >= 0;
+    const bool asked = IsLate(plan, out) && rows.wanted >= 0;
     // Rows that no reader needs in the end are made with the last ones that one does.
     if (asked && !rows.more) rows.wanted = end;
     const int64_t until = asked ? rows.wanted : rows.until;
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (!ReadsRows(plan, Index(n), i)) continue;
-      const size_t in = Index(node.node->inputs[i]);
-      if (!plan.late[in]) continue;
+    for (const RowRead& read : plan.row_reads[Index(n)]) {
+      const size_t in = Index(read.value);
+      if (!IsLate(plan, in)) continue;
       BandRows& from = state->bands[in];
       from.more |= until < end;
       if (until <= rows.made) continue;
-      const int64_t aligned =
-          std::min(end, RowLattice{plan.links[Index(n)].align[kRows], plan.links[Index(n)].phase[kRows]}.Up(until));
-      from.wanted = std::max(from.wanted, NeededRows(plan, Index(n), i, {rows.made, aligned}).end);
+      const int64_t aligned = std::min(end, plan.row_steps[Index(n)].Up(until));
+      from.wanted = std::max(from.wanted, NeededRows(plan, Index(n), read, {rows.made, aligned}).end);
     }
   }
 }
@@ -265,9 +265,8 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
     }
     for (int n = segment.first; n < segment.end; ++n) {
       if (!IsActive(plan, *state, Index(n))) continue;
-      for (size_t i = 0; i < plan.graph.nodes[Index(n)].in.size(); ++i) {
-        if (!ReadsRows(plan, Index(n), i)) continue;
-        BandRows& rows = state->bands[Index(plan.graph.nodes[Index(n)].node->inputs[i])];
+      for (const RowRead& read : plan.row_reads[Index(n)]) {
+        BandRows& rows = state->bands[Index(read.value)];
         rows.wanted = rows.made;
       }
     }
@@ -281,14 +280,12 @@ void FindUntil(const Plan& plan, const Segment& segment, TileState* state) {
 void FindKept(const Plan& plan, const Segment& segment, TileState* state) {
   for (int n = segment.first; n < segment.end; ++n) {
     if (!IsActive(plan, *state, Index(n))) continue;
-    const ResolvedNode& node = plan.graph.nodes[Index(n)];
-    const size_t out = Index(node.node->output);
+    const size_t out = Index(plan.graph.nodes[Index(n)].node->output);
     const Interval left{state->bands[out].made, state->tile_rows[out].end};
     if (left.empty()) continue;
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (!ReadsRows(plan, Index(n), i)) continue;
-      BandRows& rows = state->bands[Index(node.node->inputs[i])];
-      rows.keep = std::min(rows.keep, NeededRows(plan, Index(n), i, left).begin);
+    for (const RowRead& read : plan.row_reads[Index(n)]) {
+      BandRows& rows = state->bands[Index(read.value)];
+      rows.keep = std::min(rows.keep, NeededRows(plan, Index(n), read, left).begin);
     }
   }
 }
@@ -333,10 +330,7 @@ template <class Body>
 void ForEachRead(const Plan& plan, const Segment& segment, const TileState& state, const Body& body) {
   for (int n = segment.first; n < segment.end; ++n) {
     if (!IsActive(plan, state, Index(n))) continue;
-    const ResolvedNode& node = plan.graph.nodes[Index(n)];
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (ReadsRows(plan, Index(n), i)) body(Index(node.node->inputs[i]));
-    }
+    for (const RowRead& read : plan.row_reads[Index(n)]) body(Index(read.value));
   }
 }
 

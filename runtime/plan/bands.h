@@ -3,7 +3,7 @@
 //
 // A band is a run of positions along axis 1 of the tensors, the slowest spatial one: rows of planes, planes of volumes.
 // No row is computed twice: in each band, a few more rows of the values from outside come into view, every node makes
-// what can be made of the rows that are there (late ones, see recompute.h, what is asked of them), and a row is dropped
+// what can be made of the rows that are there (late ones, see row_steps.h, what is asked of them), and a row is dropped
 // once no later row of any consumer reads it.
 #ifndef FOVEA_RUNTIME_PLAN_BANDS_H_
 #define FOVEA_RUNTIME_PLAN_BANDS_H_
@@ -19,6 +19,9 @@ struct BandPolicy {
   uint64_t weight_bytes = 0;   // nodes with more packed weights stay out: every band reads them all again
   uint64_t working_bytes = 0;  // rows == 0: what the values of a band may take together
 };
+
+// Sets Plan::row_reads, which all that follows needs.
+void FindRowReads(Plan* plan);
 
 // True when node n makes rows from rows: in order, a bounded number of them from a bounded number.
 bool MakesRowsFromRows(const Plan& plan, size_t n);

@@ -36,6 +36,7 @@ void MemoryPlanner::LayOut() {
   } while (!MeasureTiles(&forbidden));
   SizeWindows();
   scratch_.assign(plan_.graph.nodes.size(), {0, 0});
+  sampled_.assign(plan_.graph.nodes.size(), {});
   SampleScratch();
   Place();
 }
@@ -385,6 +386,22 @@ void MemoryPlanner::MeasureScratch(const TileIndex& tile) {
   }
 }
 
+// Most bands are like others: what decides scratch is how much is read and made, and how that lies to a kernel's tiles.
+bool MemoryPlanner::WasSampled(size_t n, const exec::Operand& out) {
+  constexpr int64_t kTiles = 16;
+  sample_.clear();
+  for (size_t a = 0; a < out.rank; ++a) {
+    sample_.push_back(out.region.axis[a].size());
+    sample_.push_back(out.region.axis[a].begin % kTiles);
+  }
+  for (const exec::Operand& in : in_) {
+    for (size_t a = 0; a < in.rank; ++a) sample_.push_back(in.region.axis[a].size());
+  }
+  if (std::find(sampled_[n].begin(), sampled_[n].end(), sample_) != sampled_[n].end()) return true;
+  sampled_[n].push_back(sample_);
+  return false;
+}
+
 void MemoryPlanner::MeasureScratch(size_t n) {
   const ResolvedNode& node = plan_.graph.nodes[n];
   // A runtime pad value would be read through the operand; padding has no scratch.
@@ -403,6 +420,7 @@ void MemoryPlanner::MeasureScratch(size_t n) {
     }
   }
   const exec::Operand out = OperandOf(plan_, state_, node.node->output, NoMemory() + (int64_t{1} << 36));
+  if (!every_band_ && WasSampled(n, out)) return;
   const exec::Operator& op = plan_.operators[n];
   exec::Call call;
   const auto measure = [&](bool ahead) {

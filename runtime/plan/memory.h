@@ -54,6 +54,8 @@ class MemoryPlanner {
   void SampleScratch();
   void MeasureScratch(const TileIndex& tile);
   void MeasureScratch(size_t n);
+  // Whether scratch of a band like this one was looked at before; notes that it is now.
+  bool WasSampled(size_t n, const exec::Operand& out);
   void PlaceAll();
 
   Plan& plan_;
@@ -70,6 +72,8 @@ class MemoryPlanner {
   std::vector<exec::Operand> in_;      // of the node that is measured
   // Of every node, a thread's scratch with weights packed when they are used, and ahead.
   std::vector<std::array<uint64_t, 2>> scratch_;
+  std::vector<std::vector<std::vector<int64_t>>> sampled_;  // of every node: see WasSampled; since LayOut
+  std::vector<int64_t> sample_;
   std::array<std::vector<int64_t>, 3> classes_;  // of each grid axis: tiles whose extents differ
 };
 

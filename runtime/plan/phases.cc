@@ -59,6 +59,7 @@ void ChoosePhases(Plan* plan) {
     const auto work = static_cast<double>(MultiplyAdds(node));
     total += work;
     std::array<int64_t, kMaxTensorRank> end = ends[static_cast<size_t>(node.node->output)];
+    links.end.assign(links.align.size(), 0);
     for (size_t a = 0; a < node.out.size() && a < links.align.size(); ++a) {
       if (end[a] <= 0 || links.align[a] <= 1) continue;
       const int64_t lattice = KernelLattice(*plan, n, a);
@@ -69,6 +70,7 @@ void ChoosePhases(Plan* plan) {
         const int64_t step = node.upsample[a + 4 - node.out.size()];
         end[a] = CeilDiv(end[a], step) * step;
         links.phase[a] = end[a] % lattice;
+        links.end[a] = end[a];
         waste[a] += work * (Tiles(node.out[a], lattice, links.phase[a]) - 1);
       }
     }
@@ -86,7 +88,7 @@ void ChoosePhases(Plan* plan) {
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     NodeLinks& links = plan->links[n];
     for (size_t a = 0; a < links.phase.size(); ++a) {
-      if (waste[a] > kMostWaste * total) links.phase[a] = 0;
+      if (waste[a] > kMostWaste * total) links.phase[a] = links.end[a] = 0;
     }
     plan->operators[n].SetPhase(links.phase);
   }

@@ -70,6 +70,22 @@ struct Group {
   int64_t RingRow(int64_t row) const { return row - FloorDiv(row, ring_rows) * ring_rows; }
 };
 
+// In bands, a node makes rows up to multiples of `rows`, counted from `phase`, or to where its tile ends. See
+// row_steps.h.
+struct RowSteps {
+  int64_t rows = 1, phase = 0;
+  int64_t pace = 0;  // so many at once, where the band's share is less
+  int64_t Down(int64_t row) const { return FloorDiv(row - phase, rows) * rows + phase; }
+  int64_t Up(int64_t row) const { return CeilDiv(row - phase, rows) * rows + phase; }
+  bool operator==(const RowSteps&) const = default;
+};
+
+// An input of a node whose rows decide rows of its output, and the value that it is.
+struct RowRead {
+  int value = kNoValue;
+  size_t input = 0;
+};
+
 // Nodes [first, end), run band by band (see bands.h) or, with rows 0, one after another.
 struct Segment {
   int first = 0, end = 0;
@@ -112,11 +128,13 @@ struct Plan {
   ResolvedGraph graph;
   std::vector<NodeLinks> links;
   std::vector<exec::Operator> operators;
-  std::vector<uint8_t> constant;        // value: stored, or known when planned
-  std::vector<uint8_t> late;            // value: a late node makes it; empty when there is none
-  std::vector<uint8_t> packable;        // node: a convolution whose weights and bias are constant
-  std::vector<uint8_t> packed_ahead;    // node: packable, and packed when the session is created, not when it is used
-  std::vector<uint8_t> whole_channels;  // see Propagate
+  std::vector<uint8_t> constant;      // value: stored, or known when planned
+  std::vector<uint8_t> late;          // value: in bands, its rows are made when they are read; empty: none is
+  std::vector<uint8_t> packable;      // node: a convolution whose weights and bias are constant
+  std::vector<uint8_t> packed_ahead;  // node: packable, and packed when the session is created, not when it is used
+  std::vector<RowSteps> row_steps;    // of every node, in bands
+  std::vector<std::vector<RowRead>> row_reads;  // likewise
+  std::vector<uint8_t> whole_channels;          // see Propagate
   bool tiled = false;
   bool approximate = false;  // statistics of the whole image are taken of each tile
   bool streaming = false;
@@ -160,7 +178,7 @@ Result<Plan> MakePlan(ResolvedGraph graph, const PlanOptions& options);
 struct BandRows {
   int64_t made = 0, until = 0, keep = 0;
   bool outside = false;
-  // In plans with late nodes (ResolvedNode::late): end of what readers ask for in this band, -1: all are outside the
+  // In plans with late values: end of what readers ask for in this band, -1: all are outside the
   // segment; and whether one has rows left to make after it.
   int64_t wanted = -1;
   bool more = false;

@@ -154,7 +154,6 @@ Plan Recompute(const Plan& plan, int levels, const PlanOptions& options) {
     again.constant.push_back(0);
   }
 
-  again.late.assign(again.graph.dims.size(), 0);
   const auto add = [&](size_t n, bool is_copy, const std::vector<size_t>& from_copies) {
     ResolvedNode node = nodes[n];
     auto own = std::make_shared<Node>(*node.node);
@@ -168,7 +167,6 @@ Plan Recompute(const Plan& plan, int levels, const PlanOptions& options) {
       node.again = true;
     }
     node.late = is_copy || late.count(n) > 0;
-    if (node.late) again.late[Index(own->output)] = 1;
     node.node = own.get();
     again.graph.own_nodes.push_back(std::move(own));
     again.graph.nodes.push_back(std::move(node));

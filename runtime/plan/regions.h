@@ -72,6 +72,8 @@ struct NodeLinks {
   std::vector<int64_t> align;
   // Such multiples are counted from here, [0, align). As many entries as align.
   std::vector<int64_t> phase;
+  // Where the node's output ends when the first output ends at a multiple of everything (phases.h); 0: not known.
+  std::vector<int64_t> end;
   kernels::ResizeLayer resize;
   kernels::PadMode pad_mode = kernels::PadMode::kConstant;
 };

@@ -29,7 +29,7 @@ struct ResolvedNode {
   // Conv: positions of the first input are repeated so often before the window reads them (fuse_upsampling.h).
   Int3 upsample{1, 1, 1};
   bool again = false;  // computes what another node does, too (recompute.h)
-  bool late = false;   // in bands, makes rows when they are read and not when they can be made
+  bool late = false;   // in bands, makes rows when they are read, whatever row_steps.h would choose
 
   bool Has(size_t input) const { return input < node->inputs.size() && node->inputs[input] != kNoValue; }
 };

@@ -1,7 +1,7 @@
 // Strategies: the ways to follow a network that a budget leaves, and which of them is chosen.
 //
 // A strategy is a grid of tiles, bands of rows within a tile or none, which convolutions' weights are packed when they
-// are used instead of ahead, and how long windows may grow before they slide. All of them give the same bits. The
+// are used instead of ahead, and how many rows nodes make at once. All of them give the same bits. The
 // predicted time (cost.h, nominal rates) decides among those that keep to the budget, so that the choice is a function
 // of the network, the image and the options alone.
 #ifndef FOVEA_RUNTIME_PLAN_STRATEGY_H_
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/plan/memory.h"
+#include "runtime/plan/row_steps.h"
 
 namespace fovea::plan {
 
@@ -19,6 +20,7 @@ struct Strategy {
   std::array<int64_t, 3> tile{0, 0, 0};  // D, H, W of output tiles; 0: whole axis
   int64_t band_rows = 0;                 // as PlanOptions::band_rows
   int lean = 0;                          // index into the levels of weights packed when used, 0: none
+  RowPolicy row_policy = RowPolicy::kLate;
 };
 
 // Levels of weights packed when used: 0 packs all ahead (but for PlanOptions::packed_limit), higher ones fewer.
@@ -50,9 +52,16 @@ class Strategist {
   // Notes what Apply found; keeps the best that fits and the smallest of all.
   bool Consider(const Strategy& strategy);
   bool ConsiderWeights(Strategy strategy);
+  // In bands of every height, at all weights: the widest strips that fit and some narrower ones, or the tiles as asked.
   void ConsiderBands();
-  void ConsiderBands(int64_t rows, const std::vector<std::array<int64_t, 3>>& strips);
+  void ConsiderBands(RowPolicy policy);
+  void ConsiderBands(const Strategy& start, const std::vector<std::array<int64_t, 3>>& strips);
+  // Where nothing else fits: smaller windows for longer waits need less memory when next to nothing waits. True when
+  // something fits now.
+  bool ConsiderEager();
   void ConsiderTiles();
+  bool is_asked() const { return options_.tile[0] > 0 || options_.tile[1] > 0 || options_.tile[2] > 0; }
+  Strategy Asked() const;
   Status ChooseAsAsked();
   // For the reader: of each other kind, the fastest that fits, or the smallest.
   void ListAlternatives(const Outcome& chosen);
@@ -66,9 +75,11 @@ class Strategist {
   MemoryPlanner planner_;
   std::array<int64_t, 3> lattice_{1, 1, 1};
   std::string barrier_;
-  std::vector<int> lean_levels_;  // those that differ for this network
-  bool laid_out_ = false;         // as applied_ says
+  std::vector<int> lean_levels_;         // those that differ for this network
+  std::vector<RowPolicy> row_policies_;  // likewise, but for kEager
+  bool laid_out_ = false;                // as applied_ says
   Strategy applied_;
+  bool eager_considered_ = false;
   std::vector<Outcome> found_;  // all that were tried
   int best_ = -1, least_ = -1;  // of found_
 };

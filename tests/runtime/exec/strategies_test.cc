@@ -11,6 +11,7 @@
 #include <map>
 #include <sstream>
 
+#include "runtime/exec/fast.h"
 #include "runtime/include/fovea/session.h"
 #include "tests/support/random_graph.h"
 #include "tests/support/run_session.h"
@@ -64,6 +65,21 @@ std::vector<std::string> IsasToCompare() {
   std::vector<std::string> names = test::IsaNames();
   if (Networks() != kDailyNetworks && names.size() > 1) std::erase(names, "reference");
   return names;
+}
+
+// Whether the plan of a session has nodes that make more rows at once than their kernels' tiles have.
+bool MakesTwiceTheRows(const Model& model, const std::vector<int64_t>& sizes, const SessionOptions& options) {
+  kernels::Isa isa = kernels::Isa::kReference;
+  if (!kernels::ParseIsa(options.isa.c_str(), &isa)) return false;
+  auto resolved = plan::Resolve(model.file()->graph(), std::vector<plan::Dims>{sizes}, {});
+  if (!resolved.ok()) return false;
+  auto plan = exec::PlanSession(*model.file(), *std::move(resolved), options, isa, options.threads, false);
+  if (!plan.ok()) return false;
+  for (size_t n = 0; n < plan->operators.size(); ++n) {
+    const plan::NodeLinks& links = plan->links[n];
+    if (links.align.size() > 1 && plan->row_steps[n].rows > std::max<int64_t>(1, links.align[1])) return true;
+  }
+  return false;
 }
 
 class Strategies : public testing::TestWithParam<uint32_t> {
@@ -145,6 +161,42 @@ TEST_P(Strategies, SkipConnectionsComputedTwice) {
     }
   }
   EXPECT_GT(twice, 0);
+}
+
+// Kernels with large weights make two of their tiles' rows at once (plan/row_steps.h) where that packs half as often.
+TEST(StrategiesOfLargeWeights, TwiceTheRowsAreTheSameBits) {
+  NetBuilder net(5);
+  const kernels::Activation relu{kernels::UnaryFn::kRelu};
+  const int skip = net.Conv(net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 2}), 16, 3);
+  int x = net.Pool(net.Conv(skip, 16, 3, 1, 1, 1, relu), kernels::PoolKind::kMax, 2, 2);
+  x = net.Conv(net.Conv(x, 176, 3, 1, 1, 1, relu), 180, 3, 1, 1, 1, relu);  // 36 x 176 x 192 floats packed
+  x = net.Upsample2(net.Conv(x, 16, 3), kernels::ResizeMode::kNearest, kernels::ResizeCoordinates::kAsymmetric);
+  net.Output(net.Conv(net.Concat({skip, x}), 2, 3));
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  std::map<std::string, int> twice;
+  for (const int64_t rows : {148, 1036}) {  // the longer one has phases
+    const std::vector<int64_t> sizes{1, rows, 100, 2};
+    const Tensors inputs = test::RandomTensors({sizes}, 5);
+    for (const std::string& isa : IsasToCompare()) {
+      if (isa == "reference") continue;  // takes long, and has no tiles
+      auto whole = Session::Create(*model, {sizes}, {.isa = isa, .band_rows = -1});
+      ASSERT_TRUE(whole.ok()) << whole.status().message();
+      const Tensors expected = RunSession(*whole, inputs);
+      SessionOptions options{.threads = 2, .isa = isa, .streaming = true};
+      const auto least = Session::Plan(*model, {sizes}, options, {}, Session::Goal::kSmallest);
+      ASSERT_TRUE(least.ok()) << least.status().message();
+      for (const int percent : {110, 140, 180, 220}) {
+        options.memory_bytes = least->total_bytes() * static_cast<uint64_t>(percent) / 100;
+        auto session = Session::Create(*model, {sizes}, options);
+        ASSERT_TRUE(session.ok()) << session.status().message();
+        EXPECT_EQ(test::FirstDifference(RunSession(*session, inputs), expected), "")
+            << isa << " " << percent << " % of the least";
+        twice[isa] += MakesTwiceTheRows(*model, sizes, options) ? 1 : 0;
+      }
+    }
+  }
+  for (const auto& [isa, sessions] : twice) EXPECT_GT(sessions, 0) << isa;
 }
 
 TEST_P(Strategies, WeightsPackedWhenUsed) {

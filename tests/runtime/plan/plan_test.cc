@@ -189,6 +189,39 @@ TEST(Plan, RowsThatWaitForLongLieInARing) {
   EXPECT_LT(plan->work.moved_bytes, 32 * image);  // each of the 32 windows moves less than it makes
 }
 
+// Of a U-Net with four poolings: tiles of four rows at a sixteenth of the size are 64 rows of the image at once.
+TEST(Plan, SkipConnectionsWaitForTheReceptiveFieldAndOneStep) {
+  NetBuilder net(1);
+  const auto two = [&](int x) { return net.Conv(net.Conv(x, 32, 3), 32, 3); };
+  int x = two(net.Input("byxc", {1, 2048, 256, 2}));
+  std::vector<int> skips;
+  for (int level = 0; level < 4; ++level) {
+    skips.push_back(x);
+    x = two(net.Pool(x, kernels::PoolKind::kMax, 2, 2));
+  }
+  for (int level = 4; level-- > 0;) {
+    x = net.Upsample2(x, kernels::ResizeMode::kNearest, kernels::ResizeCoordinates::kAsymmetric);
+    x = two(net.Concat({skips[static_cast<size_t>(level)], net.Conv(x, 32, 3)}));
+  }
+  net.Output(net.Conv(x, 1, 1));
+  // Two convolutions at each size, down and up: 2 (2 + 4 + 8) 2 + 2 16; those of the doubled images: 8 + 4 + 2 + 1.
+  constexpr int64_t kReach = 4 * (2 + 4 + 8) + 32 + 15;
+  // A pooling may wait for the other row of a pair, at each size.
+  constexpr int64_t kPairs = 1 + 2 + 4 + 8, kBand = 8, kTile = 4;
+  for (const kernels::Isa isa : kernels::SupportedIsas()) {
+    PlanOptions options;
+    options.cap = isa;
+    options.band_rows = kBand;
+    auto plan = PlanOf(net, {{1, 2048, 256, 2}}, options);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    const int64_t step = 16 * (isa == kernels::Isa::kReference ? 1 : kTile);
+    const Group& group = plan->groups[static_cast<size_t>(plan->slots[static_cast<size_t>(skips[0])].group)];
+    ASSERT_GT(group.ring_rows, 0);
+    EXPECT_GE(group.ring_rows, kReach);
+    EXPECT_LE(group.ring_rows, kReach + kPairs + step + kBand + kTile) << kernels::IsaName(isa);
+  }
+}
+
 TEST(Plan, ElementwiseOperatorsWorkInPlaceAndResultsGoStraightToTheCaller) {
   NetBuilder net(1);
   int x = net.Input("byxc", {1, 8, 8, 2});
