@@ -3,7 +3,7 @@
 #include "runtime/api/cap.h"
 #include "runtime/api/guard.h"
 #include "runtime/api/ports.h"
-#include "runtime/exec/fast.h"
+#include "runtime/exec/choice.h"
 #include "runtime/exec/runner.h"
 #include "runtime/exec/tracer.h"
 

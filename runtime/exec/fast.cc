@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
+#include "runtime/exec/choice.h"
 #include "runtime/exec/passes.h"
 #include "runtime/plan/cost.h"
 
@@ -215,71 +215,18 @@ void FastRunner::FillReport(kernels::Isa cap) {
   }
 }
 
-// Of two refusals, the one that a smaller budget would turn.
-Status Nearer(const Status& one, const Status& other) {
-  if (one.code() != StatusCode::kOverBudget) return other;
-  if (other.code() != StatusCode::kOverBudget) return one;
-  return other.needed_bytes() < one.needed_bytes() ? other : one;
-}
-
-namespace {
-
-// One plan, or several passes where that is all that keeps to the budget and the tiles, or is predicted to be faster.
-struct Choice {
-  std::optional<plan::Plan> one;
-  std::optional<plan::PassPlan> passes;
-};
-
-Result<Choice> Choose(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
-                      kernels::Isa cap, int threads, bool smallest) {
-  Choice choice;
-  Result<plan::Plan> plan = PlanSession(file, graph, options, cap, threads, smallest);
-  const StatusCode code = plan.ok() ? StatusCode::kOk : plan.status().code();
-  if (!plan.ok() && code != StatusCode::kOverBudget && code != StatusCode::kUnsupported) return plan.status();
-  double seconds = 0;
-  if (plan.ok()) {
-    seconds = plan::PredictCost(*plan, threads, plan::NominalRates(cap)).seconds;
-    const double least = plan::LeastPassSeconds(*plan, cap, threads);
-    const bool may_be_better = least > 0 && (smallest || least < seconds) && options.tiling == Tiling::kExact;
-    if (!may_be_better) {
-      choice.one.emplace(*std::move(plan));
-      return choice;
-    }
-  }
-  auto passes = plan::MakePassPlan(graph, PlanOptionsOf(file, graph, options, cap, threads, smallest));
-  if (!plan.ok() && !passes.ok()) {
-    return passes.status().code() == StatusCode::kUnsupported ? plan.status() : Nearer(plan.status(), passes.status());
-  }
-  const bool better =
-      passes.ok() &&
-      (!plan.ok() || (smallest ? passes->total_bytes() < plan->total_bytes() : passes->seconds < seconds));
-  if (better) {
-    choice.passes.emplace(*std::move(passes));
-  } else {
-    choice.one.emplace(*std::move(plan));
-  }
-  return choice;
-}
-
-}  // namespace
-
-Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
-                                kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest) {
-  FOVEA_ASSIGN_OR_RETURN(const Choice choice, Choose(file, graph, options, cap, threads, smallest));
-  if (choice.passes) return ReportOf(*choice.passes, cap, threads, speed);
-  return ReportOf(*choice.one, cap, threads, speed);
-}
-
 Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile> file, plan::ResolvedGraph graph,
                                                  const SessionOptions& options, kernels::Isa cap) {
   Threads threads(options);
   FOVEA_ASSIGN_OR_RETURN(Choice choice, Choose(*file, graph, options, cap, threads.count, false));
-  if (choice.passes) {
+  if (choice.takes_passes) {
+    choice.one.reset();
     auto runner = std::make_unique<PassRunner>();
     FOVEA_RETURN_IF_ERROR(
         runner->Prepare(std::move(file), *std::move(choice.passes), options, cap, std::move(threads)));
     return std::unique_ptr<Runner>(std::move(runner));
   }
+  choice.passes.reset();
   auto runner = std::make_unique<FastRunner>();
   const std::vector<uint8_t> only_packed = OnlyPacked(graph);
   FOVEA_RETURN_IF_ERROR(

@@ -25,11 +25,6 @@ Result<plan::Plan> PlanSession(const ModelFile& file, plan::ResolvedGraph graph,
 // speed: zeros for nominal figures.
 PlanReport ReportOf(const plan::Plan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed);
 
-// What a session would use: one plan, or several passes where that is all that keeps to the budget and the tiles, or is
-// predicted to be faster.
-Result<PlanReport> PlanReportOf(const ModelFile& file, const plan::ResolvedGraph& graph, const SessionOptions& options,
-                                kernels::Isa cap, int threads, const MachineSpeed& speed, bool smallest);
-
 // The caller's threads, or a pool of the session's own.
 struct Threads {
   explicit Threads(const SessionOptions& options);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "runtime/exec/rectangles.h"
@@ -73,6 +74,10 @@ class PassRunner::Keeper : public TensorSink {
   const plan::Pass& pass_;
 };
 
+std::string Words(const plan::PassPlan& plan, const std::string& last) {
+  return std::to_string(plan.passes.size()) + " passes, " + last;
+}
+
 PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed) {
   const plan::Plan& last = plan.passes.back().plan;
   PlanReport report = ReportOf(last, cap, threads, speed);
@@ -86,18 +91,28 @@ PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, c
   report.mapped_bytes = total > counted ? total - counted : 0;
   report.multiply_adds = plan.whole.multiply_adds;
   const double last_once = report.seconds * (1 - report.redundant_percent / 100);
-  double packing = report.seconds * report.packing_percent / 100, seconds = report.seconds;
+  const double last_seconds = report.seconds;
+  double packing = last_seconds * report.packing_percent / 100, seconds = last_seconds;
+  uint64_t earlier_bytes = 0;
   for (const plan::Pass& pass : plan.passes) {
     if (pass.is_last()) continue;
     const PlanReport earlier = ReportOf(pass.plan, cap, threads, speed);
     seconds += earlier.seconds;
     packing += earlier.seconds * earlier.packing_percent / 100;
+    earlier_bytes = std::max(earlier_bytes, pass.plan.total_bytes());
   }
   report.seconds = seconds;
   report.redundant_percent = seconds > 0 ? 100 * (1 - last_once / seconds) : 0;
   report.packing_percent = seconds > 0 ? 100 * packing / seconds : 0;
   report.passes = static_cast<int>(plan.passes.size());
-  report.strategy = std::to_string(report.passes) + " passes, " + report.strategy;
+  report.strategy = Words(plan, report.strategy);
+  // Other ways for the last pass, with the same passes before it.
+  for (PlanAlternative& other : report.alternatives) {
+    other.strategy = Words(plan, other.strategy);
+    other.seconds += seconds - last_seconds;
+    other.total_bytes = std::max(other.total_bytes, earlier_bytes);
+    other.passes = report.passes;
+  }
   return report;
 }
 

@@ -6,6 +6,7 @@
 #define FOVEA_RUNTIME_EXEC_PASSES_H_
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "runtime/exec/fast.h"
@@ -13,6 +14,8 @@
 
 namespace fovea::exec {
 
+// A plan in words, of which `last` says how the last pass goes.
+std::string Words(const plan::PassPlan& plan, const std::string& last);
 // As ReportOf of one plan.
 PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, const MachineSpeed& speed);
 

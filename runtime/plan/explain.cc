@@ -8,6 +8,19 @@ std::string Plan::Strategy() const {
   return tiled ? (bands > 1 ? "tiles in bands" : "tiles") : (bands > 1 ? "bands" : "whole image");
 }
 
+std::string Plan::Words() const {
+  std::string words = Strategy();
+  if (tiled) {
+    const std::array<int64_t, 3>& t = grid.tile;
+    words += " of " + (grid.size[0] > 1 ? std::to_string(t[0]) + "x" : "") + std::to_string(t[1]) + "x" +
+             std::to_string(t[2]);
+  }
+  if (bands > 1) words += ", " + std::to_string(band_rows()) + " rows a band";
+  if (recomputed > 0) words += ", skip connections computed twice";
+  if (packed_ahead != packable) words += ", weights packed when used";
+  return words;
+}
+
 int64_t Plan::band_rows() const {
   int64_t rows = 0;
   for (const Segment& segment : segments) rows = segment.banded() ? segment.rows : rows;

@@ -161,6 +161,7 @@ struct Plan {
     return packed_weight_bytes + fixed_bytes + std::max(loading_bytes, arena_bytes + tile_buffer_bytes + mapped_bytes);
   }
   std::string Strategy() const;  // as PlanReport::strategy
+  std::string Words() const;     // with tiles, rows and what is done against memory
   int64_t band_rows() const;     // of the last segment in bands; 0: there is none
   // One line a step: region, buffer, offset, bytes, kernel.
   std::string ToString() const;

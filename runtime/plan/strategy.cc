@@ -174,18 +174,8 @@ Strategist::Outcome Strategist::Apply(const Strategy& strategy) {
   applied_ = strategy;
   Outcome outcome{strategy, plan_.total_bytes(), 0, plan_.Strategy(), {}};
   outcome.seconds = PredictCost(plan_, options_.threads, NominalRates(options_.cap)).seconds;
-  outcome.words = outcome.kind;
-  if (plan_.tiled) {
-    const std::array<int64_t, 3>& t = plan_.grid.tile;
-    outcome.words += " of " + (plan_.grid.size[0] > 1 ? std::to_string(t[0]) + "x" : "") + std::to_string(t[1]) + "x" +
-                     std::to_string(t[2]);
-  }
-  if (plan_.bands > 1) outcome.words += ", " + std::to_string(plan_.band_rows()) + " rows a band";
-  if (plan_.recomputed > 0) outcome.words += ", skip connections computed twice";
-  if (plan_.packed_ahead != plan_.packable) {
-    outcome.kind += " lean";
-    outcome.words += ", weights packed when used";
-  }
+  outcome.words = plan_.Words();
+  if (plan_.packed_ahead != plan_.packable) outcome.kind += " lean";
   return outcome;
 }
 

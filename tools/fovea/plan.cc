@@ -142,6 +142,9 @@ uint64_t PeakWith(const Fit& fit, uint64_t total_bytes) {
 std::string Why(const PlanAlternative& other, const Fit& fit) {
   if (!other.fits) return "more than the budget";
   if (other.seconds > fit.plan.seconds) return Percent(100 * (other.seconds / fit.plan.seconds - 1)) + " slower";
+  if (other.passes > fit.plan.passes) {
+    return "gains too little for reading the image " + std::to_string(other.passes) + " times";
+  }
   return "no faster";
 }
 

@@ -93,6 +93,7 @@ struct PlanAlternative {
   uint64_t total_bytes = 0;
   double seconds = 0;
   bool fits = false;  // it keeps to the budget and is slower; otherwise it needs more than the budget
+  int passes = 1;     // over the image; several are taken only where they are much faster, see PlanReport::passes
 };
 
 // What a session uses, known after Create and before the first Run.
@@ -110,8 +111,8 @@ struct PlanReport {
     return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + mapped_bytes + statistics_bytes +
            provider_bytes;
   }
-  // Networks with statistics of the image (norms, means) that do not fit: passes over it, of which the last makes the
-  // outputs. Tiles, bands and halo are of that one.
+  // Networks with statistics of the image (norms, means) that do not fit, or would be much slower: passes over it, of
+  // which the last makes the outputs. Tiles, bands and halo are of that one.
   int passes = 1;
   int64_t tiles = 1;
   int64_t tile_size[3] = {0, 0, 0};  // D, H, W of the largest output tile
