@@ -246,6 +246,56 @@ TEST_F(RunTest, AnInputThatDisappears) {
   EXPECT_EQ(scratch_.Files(), std::vector<std::string>{"in.npy"});
 }
 
+// Files of a set whose description was not copied with them are processed one by one, which is said of each.
+TEST_F(RunTest, FilesOfIncompleteSetsAreTold) {
+  const auto write = [&](const std::string& name, const std::string& description) {
+    TIFF* tiff = TIFFOpen((scratch_ / name).c_str(), "w");
+    ASSERT_NE(tiff, nullptr);
+    constexpr int kSide = 64;
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, kSide);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, kSide);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, description.c_str());
+    std::vector<uint8_t> row(kSide);
+    for (int y = 0; y < kSide; ++y) {
+      for (int x = 0; x < kSide; ++x) row[static_cast<size_t>(x)] = static_cast<uint8_t>((x * x + 7 * y) % 250);
+      TIFFWriteScanline(tiff, row.data(), static_cast<uint32_t>(y), 0);
+    }
+    TIFFClose(tiff);
+  };
+  const std::string told =
+      "it is part of a set of files that 'set.companion.ome' describes, which is not beside it: this file's own pages "
+      "alone are read";
+  for (const char* z : {"0", "1"}) {
+    write(std::string("z") + z + ".ome.tif",
+          std::string("<OME UUID=\"u") + z + "\"><BinaryOnly MetadataFile=\"set.companion.ome\" UUID=\"u\"/></OME>");
+  }
+  std::vector<std::string> words = {
+      "run", Model(), scratch_ / "z0.ome.tif", "-o", scratch_ / "o.tif", "--normalize", "zero-mean", "--no-record"};
+  ProcessResult r = Run(words);
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_NE(r.out.find("  note: " + told + "\n"), std::string::npos) << r.out;
+  words.push_back("--json");
+  r = Run(words);
+  EXPECT_EQ(json::parse(r.out)["notes"], json::array({told})) << r.out;
+  // Complete: both planes, and nothing is said.
+  std::ofstream(scratch_ / "set.companion.ome")
+      << "<OME UUID=\"u\"><Image><Pixels DimensionOrder=\"XYZCT\" SizeX=\"64\" SizeY=\"64\" SizeZ=\"2\" SizeC=\"1\" "
+         "SizeT=\"1\"><TiffData FirstZ=\"0\" IFD=\"0\"><UUID FileName=\"z0.ome.tif\">u0</UUID></TiffData>"
+         "<TiffData FirstZ=\"1\" IFD=\"0\"><UUID FileName=\"z1.ome.tif\">u1</UUID></TiffData></Pixels></Image></OME>";
+  r = Run(words);
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  EXPECT_FALSE(json::parse(r.out).contains("notes")) << r.out;
+  const auto result = formats::OpenImage(scratch_ / "o.tif");
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ((*result)->info().z, 2);
+  // Without a file that the description names there is no image.
+  fs::remove(scratch_ / "z1.ome.tif");
+  ExpectError(Run(words), 2, {"z0.ome.tif' is part of a set of files, and 'z1.ome.tif' is not beside it"});
+}
+
 TEST_F(RunTest, WordsThatDoNotFitAreNamed) {
   const std::string image = kSample + "/nuclei.tif";
   ExpectError(Run({"run"}), 2, {"MODEL and INPUT are missing"});

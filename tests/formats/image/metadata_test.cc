@@ -157,67 +157,6 @@ TEST(Ome, PlaneOrderOfTheFile) {
   EXPECT_EQ(value, Value(0, 0, 1, 2, 3));
 }
 
-TEST(Ome, SetsOfFilesInOneFolder) {
-  TemporaryFolder folder;
-  for (int z = 0; z < 3; ++z) {
-    ImageInfo info;
-    info.dtype = DType::kUInt16;
-    info.y = 6, info.x = 7;
-    auto writer = CreateImage(folder.File("z" + std::to_string(z) + ".tif"), info, {.dtype = DType::kUInt16});
-    ASSERT_OK(writer.status());
-    const std::vector<uint16_t> pixels(42, static_cast<uint16_t>(100 + z));
-    ASSERT_OK((*writer)->Write({0, 0, 0, 0, 0, 6, 7}, pixels.data()));
-    ASSERT_OK((*writer)->Finish());
-  }
-  std::string xml =
-      "<?xml version=\"1.0\"?><OME UUID=\"urn:uuid:0\"><Image><Pixels DimensionOrder=\"XYZCT\" SizeX=\"7\" SizeY=\"6\" "
-      "SizeZ=\"3\" SizeC=\"1\" SizeT=\"1\" PhysicalSizeX=\"100\" PhysicalSizeXUnit=\"nm\" PhysicalSizeY=\"0.1\" "
-      "PhysicalSizeZ=\"0.3\">";
-  for (int z = 0; z < 3; ++z) {
-    xml += "<TiffData FirstZ=\"" + std::to_string(z) + "\" IFD=\"0\"><UUID FileName=\"z" + std::to_string(z) +
-           ".tif\">u" + std::to_string(z) + "</UUID></TiffData>";
-  }
-  xml += "</Pixels></Image></OME>";
-  // The master: a page whose description is the XML.
-  ImageInfo info;
-  info.y = 6, info.x = 7;
-  const std::vector<uint8_t> head = FileBytes(folder.File("z0.tif"));
-  std::vector<uint8_t> master = head;
-  const uint32_t at = static_cast<uint32_t>(master.size() + master.size() % 2);
-  master.resize(at);
-  master.insert(master.end(), xml.begin(), xml.end());
-  master.push_back(0);
-  uint32_t directory = 0;
-  std::memcpy(&directory, master.data() + 4, 4);
-  uint16_t entries = 0;
-  std::memcpy(&entries, master.data() + directory, 2);
-  for (uint16_t i = 0; i < entries; ++i) {
-    uint8_t* entry = master.data() + directory + 2 + 12 * i;
-    if (entry[0] == 0x0e && entry[1] == 0x01) {  // ImageDescription
-      const auto length = static_cast<uint32_t>(xml.size() + 1);
-      std::memcpy(entry + 4, &length, 4);
-      std::memcpy(entry + 8, &at, 4);
-    }
-  }
-  WriteBytes(folder.File("z0.tif"), master);
-  auto reader = OpenImage(folder.File("z0.tif"));
-  ASSERT_OK(reader.status());
-  EXPECT_EQ((*reader)->info().z, 3);
-  EXPECT_EQ((*reader)->info().axes, "ZYX");
-  EXPECT_EQ((*reader)->info().pixel_size.unit, "nm");
-  EXPECT_DOUBLE_EQ((*reader)->info().pixel_size.y, 100);
-  EXPECT_DOUBLE_EQ((*reader)->info().pixel_size.z, 300);
-  for (const int64_t z : {2, 0, 1, 0, 2}) {
-    uint16_t value = 0;
-    ASSERT_OK((*reader)->Read({0, z, 0, 5, 6, 1, 1}, &value));
-    EXPECT_EQ(value, 100 + z);
-  }
-  fs::remove(folder.File("z2.tif"));
-  const auto missing = OpenImage(folder.File("z0.tif"));
-  EXPECT_EQ(missing.status().code(), StatusCode::kNotFound);
-  EXPECT_NE(missing.status().message().find("z2.tif"), std::string::npos) << missing.status().message();
-}
-
 // ImageJ writes stacks over 4 GB with one directory; the planes follow each other.
 TEST(ImageJ, PlanesBeyondTheFirstDirectory) {
   TemporaryFolder folder;
@@ -271,7 +210,10 @@ TEST(SharedImages, CalibrationAndAxes) {
   const ImageInfo ome = open("ome_multi-channel.ome.tif");
   EXPECT_EQ(ome.axes, "CYX");
   EXPECT_EQ(ome.format, "OME-TIFF");
-  EXPECT_EQ(open("multifile-Z3.ome.tiff").z, 1);  // its companion is not there
+  const ImageInfo part = open("multifile-Z3.ome.tiff");
+  EXPECT_EQ(part.z, 1);  // its companion is not there
+  EXPECT_EQ(part.warnings.size(), 1u);
+  EXPECT_EQ(ome.warnings.size(), 0u);
   EXPECT_EQ(open("stardist_img3d.tif").axes, "QYX");
   EXPECT_EQ(open("stardist_img3d.tif").z, 31);
 }
