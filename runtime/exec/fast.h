@@ -127,8 +127,8 @@ bool FastRunner::Parallel(int64_t tasks, const Body& body) {
     const Context& c = *static_cast<const Context*>(argument);
     if (c.runner->Poll()) (*c.body)(task, thread);
   };
-  if (tasks == 1) {
-    run(&context, 0, 0);
+  if (tasks < 2) {
+    for (int64_t task = 0; task < tasks; ++task) run(&context, task, 0);
   } else {
     parallel_for_.run(parallel_for_.context, tasks, run, &context);
   }

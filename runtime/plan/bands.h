@@ -5,6 +5,10 @@
 // No row is computed twice: in each band, a few more rows of the values from outside come into view, every node makes
 // what can be made of the rows that are there (late ones, see row_steps.h, what is asked of them), and a row is dropped
 // once no later row of any consumer reads it.
+//
+// Bands end, whatever is late: once all rows from outside are there, the first node that is neither late nor done finds
+// all that it reads done, but for late values, and those are made as far as it asks; when only late nodes are left,
+// nobody has rows to make later, so that all of theirs are asked for at once.
 #ifndef FOVEA_RUNTIME_PLAN_BANDS_H_
 #define FOVEA_RUNTIME_PLAN_BANDS_H_
 

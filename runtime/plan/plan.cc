@@ -65,6 +65,7 @@ namespace {
 
 // Whether computing skip connections twice may help: some of the time goes into halos or packing, or nothing fits.
 bool IsShortOfMemory(const Plan& plan, const Status& chosen, const PlanOptions& options) {
+  if (options.band_rows < 0) return false;  // what is computed again is so in bands
   if (options.smallest || chosen.code() == StatusCode::kOverBudget) return true;
   return chosen.ok() && options.memory_bytes > 0 && (plan.tiled || plan.packed_ahead != plan.packable);
 }

@@ -98,6 +98,9 @@ std::vector<std::array<int64_t, 3>> Strips(const TileGrid& grid, const std::arra
   return strips;
 }
 
+// Twice the rows are for packing half as often; with all weights packed they took 5 to 10 % more time.
+bool MayPay(const Strategy& strategy) { return strategy.row_policy != RowPolicy::kDouble || strategy.lean > 0; }
+
 }  // namespace
 
 void SetWeights(const PlanOptions& options, int lean, Plan* plan) {
@@ -193,10 +196,8 @@ bool Strategist::Consider(const Strategy& strategy) {
 bool Strategist::ConsiderWeights(Strategy strategy) {
   bool all = true;
   for (int lean : lean_levels_) {
-    // Twice the rows are for packing half as often; with all weights packed they took 5 to 10 % more time.
-    if (strategy.row_policy == RowPolicy::kDouble && lean == 0) continue;
     strategy.lean = lean;
-    all &= Consider(strategy);
+    if (MayPay(strategy)) all &= Consider(strategy);
   }
   return all;
 }
@@ -241,9 +242,8 @@ void Strategist::ConsiderBands(const Strategy& start, const std::vector<std::arr
   const auto fits = [&](size_t i) {
     strategy.tile = strips[i];
     return std::any_of(lean_levels_.rbegin(), lean_levels_.rend(), [&](int lean) {
-      if (strategy.row_policy == RowPolicy::kDouble && lean == 0) return false;
       strategy.lean = lean;
-      return Consider(strategy);
+      return MayPay(strategy) && Consider(strategy);
     });
   };
   // The widest strips that fit: fewer have less halo. Narrow images may need least when they are not cut.

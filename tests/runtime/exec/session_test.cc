@@ -271,16 +271,20 @@ TEST(Session, TheCallersThreadsAreUsed) {
   const Tensors inputs = test::RandomTensors({{1, 200, 180, 3}}, 1);
   auto plain = Session::Create(model, {{1, 200, 180, 3}});
   ASSERT_TRUE(plain.ok());
-  int jobs = 0;
-  SessionOptions options{.threads = 3};
-  options.parallel_for = {&jobs, [](void* count, int64_t tasks, void (*body)(void*, int64_t, int), void* context) {
-                            ++*static_cast<int*>(count);
-                            for (int64_t task = tasks; task-- > 0;) body(context, task, static_cast<int>(task % 3));
-                          }};
-  auto session = Session::Create(model, {{1, 200, 180, 3}}, options);
-  ASSERT_TRUE(session.ok());
-  EXPECT_EQ(test::FirstDifference(RunSession(*session, inputs), RunSession(*plain, inputs)), "");
-  EXPECT_GT(jobs, 0);
+  for (const int64_t rows : {-1, 7}) {
+    int jobs = 0;
+    SessionOptions options{.threads = 3, .band_rows = rows};
+    options.parallel_for = {&jobs, [](void* count, int64_t tasks, void (*body)(void*, int64_t, int), void* context) {
+                              ++*static_cast<int*>(count);
+                              EXPECT_GT(tasks, 1) << "a job that needs nobody's threads";
+                              for (int64_t task = tasks; task-- > 0;) body(context, task, static_cast<int>(task % 3));
+                            }};
+    auto session = Session::Create(model, {{1, 200, 180, 3}}, options);
+    ASSERT_TRUE(session.ok());
+    EXPECT_EQ(session->report().bands > 1, rows > 0);
+    EXPECT_EQ(test::FirstDifference(RunSession(*session, inputs), RunSession(*plain, inputs)), "");
+    EXPECT_GT(jobs, 0);
+  }
 }
 
 TEST(Session, ProfilesNameTheKernels) {

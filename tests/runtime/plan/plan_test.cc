@@ -256,6 +256,31 @@ TEST(Plan, TilesAreRefusedWithTheNodeThatLooksAtTheWholeImage) {
   EXPECT_TRUE(PlanOf(softmax, {{1, 32, 32, 2}}, options).ok());
 }
 
+// Also where computing skip connections twice, band by band, would need less.
+TEST(Plan, WithoutBandsThereAreNoneWhateverTheBudget) {
+  NetBuilder net(2);
+  int x = net.Conv(net.Input("byxc", {1, 160, 96, 1}), 16, 3);
+  const int down = net.Conv(net.Pool(x, kernels::PoolKind::kMax, 2, 2), 16, 3);
+  x = net.Concat({x, net.Upsample2(down, kernels::ResizeMode::kNearest, kernels::ResizeCoordinates::kAsymmetric)});
+  net.Output(net.Conv(x, 2, 3));
+  const std::vector<Dims> dims{{1, 160, 96, 1}};
+  for (const bool may : {false, true}) {
+    PlanOptions options;
+    options.band_rows = may ? 0 : -1;
+    options.smallest = true;
+    const auto least = PlanOf(net, dims, options);
+    ASSERT_TRUE(least.ok()) << least.status().message();
+    EXPECT_EQ(least->band_rows() > 0, may);
+    options.smallest = false;
+    for (const uint64_t percent : {100, 120, 160}) {
+      options.memory_bytes = least->total_bytes() * percent / 100;
+      const auto plan = PlanOf(net, dims, options);
+      ASSERT_TRUE(plan.ok()) << plan.status().message();
+      EXPECT_TRUE(may || plan->band_rows() == 0) << percent;
+    }
+  }
+}
+
 TEST(Plan, TheSmallestBudgetThatIsNamedWorksAndOneByteLessDoesNot) {
   NetBuilder net(2);
   int x = net.Input("byxc", {1, 96, 80, 1});
