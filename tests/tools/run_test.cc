@@ -1,6 +1,5 @@
-// `fovea run` on images that matter: interrupted, larger than its memory, in folders, on disks that are full.
+// `fovea run` on images that matter: interrupted, larger than its memory, in folders.
 #include <tiffio.h>
-#include <unistd.h>
 
 #include <thread>
 
@@ -187,50 +186,6 @@ TEST_F(RunTest, DisksThatAreFullAndFoldersThatTakeNothing) {
       {"/bin/sh", "-c", kFovea + " run --no-record " + Model() + " " + in + " -o " + (scratch_ / "o.tif") + " | true"});
   EXPECT_EQ(piped.exit_code, 0);
   EXPECT_TRUE(fs::exists(scratch_ / "o.tif"));
-}
-
-// A disk of 300 kB, in a mount namespace of our own: what is known beforehand is refused then, the rest when it is
-// full.
-TEST_F(RunTest, DisksThatFillUp) {
-  const std::string in = kSample + "/nuclei.tif", disk = scratch_ / "disk";
-  fs::create_directory(disk);
-  auto on_disk = [&](const std::string& command) {
-    return RunProcess({"/usr/bin/env", "unshare", "-Urm", "/bin/sh", "-c",
-                       "mount -t tmpfs -o size=300k none " + disk + " && cd " + disk + " && { " + command + "; }"});
-  };
-  if (on_disk("true").exit_code != 0) GTEST_SKIP() << "no mount namespaces here";
-  for (const char* out : {"o.tif", "o.npy", "o.tif --compression deflate", "o.ome.tif --compression deflate --pyramid",
-                          "o.tif --labels", "o.tif --resume", "o.tif --compression deflate --resume"}) {
-    const ProcessResult r = on_disk(kFovea + " run " + Model() + " " + in + " --normalize zero-mean -o " + out +
-                                    "; code=$?; ls; exit $code");
-    ExpectError(r, 2, {"cannot write 'o.", "space", "another disk"});
-    EXPECT_EQ(r.out, "") << out;
-  }
-  const ProcessResult overlay =
-      on_disk(kFovea + " run " + Model() + " " + in +
-              " --normalize zero-mean -o o.png --labels --overlay p.png; code=$?; ls; exit $code");
-  ExpectError(overlay, 2, {"o.png", "another disk"});
-  EXPECT_EQ(overlay.out.find("o.png"), std::string::npos) << overlay.out;
-}
-
-TEST_F(RunTest, FoldersThatMayNotBeWritten) {
-  const std::string in = Picture("in.npy", 64, 64), folder = scratch_ / "out";
-  fs::create_directory(folder);
-  const std::string command =
-      kFovea + " run " + Model() + " " + in + " -o " + folder + "/o.tif; code=$?; ls " + folder + "; exit $code";
-  const std::string mount = "mount -t tmpfs -o ro none " + folder;
-  ProcessResult r;
-  if (geteuid() != 0) {
-    fs::permissions(folder, fs::perms::owner_read | fs::perms::owner_exec);
-    r = RunProcess({"/bin/sh", "-c", command});
-    fs::permissions(folder, fs::perms::owner_all);
-  } else if (RunProcess({"/usr/bin/env", "unshare", "-Urm", "/bin/sh", "-c", mount}).exit_code == 0) {
-    r = RunProcess({"/usr/bin/env", "unshare", "-Urm", "/bin/sh", "-c", mount + " && { " + command + "; }"});
-  } else {
-    GTEST_SKIP() << "root may write everywhere, and there are no mount namespaces here";
-  }
-  ExpectError(r, 2, {"cannot create", "o.tif"});
-  EXPECT_EQ(r.out, "");
 }
 
 TEST_F(RunTest, AnInputThatDisappears) {

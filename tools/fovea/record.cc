@@ -1,15 +1,13 @@
 #include "tools/fovea/record.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <span>
 
 #include "formats/bundle/sha256.h"
+#include "formats/image/output_file.h"
 #include "tools/fovea/model_source.h"
 
 namespace fovea::cli {
@@ -124,15 +122,13 @@ Status WriteRecord(const Model& model, const std::string& model_path, const std:
     json["results"].push_back({{"path", Absolute(path.get<std::string>())}, {"hash", hash}});
   }
   json["report"] = report;
-  const std::string path = RecordPath(output), temporary = path + ".part-" + std::to_string(getpid());
-  std::ofstream file(temporary, std::ios::binary);
-  file << json.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
-    return IoError(path + ": the record of the run can't be written");
-  }
-  return OkStatus();
+  const std::string text = json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  formats::OutputFile file;
+  Status written = file.Create(RecordPath(output));
+  if (written.ok()) written = file.WriteAt(0, text.data(), text.size());
+  if (written.ok()) written = file.Commit();
+  if (written.ok()) return written;
+  return IoError(written.message() + "; the result is complete, its record is missing");
 }
 
 Result<RunRecord> ReadRecord(const std::string& named) {

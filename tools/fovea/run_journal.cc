@@ -47,7 +47,9 @@ class ShallowOnly : public nlohmann::json_sax<json> {
 };
 
 Status Refused(const char* what, const std::string& path) {
-  return IoError("cannot " + std::string(what) + " '" + path + "': " + std::strerror(errno));
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return IoError("cannot " + std::string(what) + " '" + path + "': " + std::strerror(errno) +
+                 (full ? "; free some space, or write to another disk" : ""));
 }
 
 uint64_t Fnv1a(std::span<const uint8_t> bytes, uint64_t hash = 0xcbf29ce484222325u) {

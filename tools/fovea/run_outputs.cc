@@ -162,7 +162,7 @@ Status RunOutputs::End(ImageSource* source) {
     const Status ended = file.target->End();
     if (ended.ok()) continue;
     label_overflow_ = file.steps != nullptr && file.steps->overflowed();
-    return ended.Prefixed(file.path);
+    return ended.message().find(file.path) == std::string::npos ? ended.Prefixed(file.path) : ended;
   }
   if (!draws_) return OkStatus();
   draws_ = false;
