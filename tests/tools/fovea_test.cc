@@ -389,6 +389,33 @@ TEST_F(FoveaTest, PlansPredictWhatRunsDo) {
   for (const std::string& file : scratch_.Files()) EXPECT_EQ(file.find(".part"), std::string::npos) << file;
 }
 
+// What was not taken does not keep to the budget, or is slower; what is printed bears it out.
+TEST_F(FoveaTest, PlanSaysWhyTheOthersWereNotTaken) {
+  int slower = 0;
+  for (const double megabytes : {22.0, 24.0, 26.0, 30.0}) {
+    const ProcessResult r = Run({"plan", Model(), "--size", "512x512", "--threads", "2", "--memory",
+                                 std::to_string(megabytes) + "MB", "--json"});
+    ASSERT_EQ(r.exit_code, 0) << r.err;
+    const json plan = json::parse(r.out);
+    for (const json& other : plan["alternatives"]) {
+      const std::string why = other["why_not"];
+      const double peak = other["predicted_peak_bytes"];
+      if (why == "more than the budget") {
+        EXPECT_GT(peak, 1e6 * megabytes) << other;
+      } else {
+        EXPECT_LE(peak, 1e6 * megabytes) << other;
+      }
+      if (why.find("slower") == std::string::npos) continue;
+      EXPECT_GT(other["predicted_seconds"].get<double>(), plan["predicted_seconds"].get<double>()) << other;
+      ++slower;
+    }
+  }
+  EXPECT_GT(slower, 0);
+  // A budget that was named is what a refusal is about, even where no machine has what labels would need.
+  ExpectError(Run({"plan", Model(), "--size", "100000x100000", "--labels", "--memory", "512MB"}), 3,
+              {"needs at least --memory ", "the budget is 512 MB"});
+}
+
 // The sample network's example holds about -1 to 4; 16-bit counts as they are do not suit it.
 TEST_F(FoveaTest, ValuesFarFromTheExamplesAreTold) {
   const std::string in = scratch_ / "in.npy";

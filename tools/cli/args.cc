@@ -200,8 +200,8 @@ Status Args::Parse(const std::vector<std::string>& words, bool* help) {
       std::vector<std::string> known;
       for (const Option& o : options_) known.insert(known.end(), o.names.begin(), o.names.end());
       const std::string near = Nearest(name, known);
-      return InvalidArgument("unknown option " + name + (near.empty() ? "" : "; did you mean " + near + "?") + " See " +
-                             program_ + " --help");
+      return InvalidArgument("unknown option " + name +
+                             (near.empty() ? "; see " : "; did you mean " + near + "? See ") + program_ + " --help");
     }
     std::string value;
     if (option->value.empty()) {

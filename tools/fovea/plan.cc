@@ -139,8 +139,12 @@ uint64_t PeakWith(const Fit& fit, uint64_t total_bytes) {
   return fit.predicted_peak_bytes - fit.plan.total_bytes() + total_bytes;
 }
 
-std::string Why(const PlanAlternative& other, const Fit& fit) {
-  if (!other.fits) return "more than the budget";
+// budget: of the process; 0: none was named.
+std::string Why(const PlanAlternative& other, const Fit& fit, uint64_t budget) {
+  if (!other.fits) {
+    const bool too_close = budget > 0 && PeakWith(fit, other.total_bytes) <= budget;
+    return too_close ? "too close to the budget" : "more than the budget";
+  }
   if (other.seconds > fit.plan.seconds) return Percent(100 * (other.seconds / fit.plan.seconds - 1)) + " slower";
   if (other.passes > fit.plan.passes) {
     return "gains too little for reading the image " + std::to_string(other.passes) + " times";
@@ -148,7 +152,7 @@ std::string Why(const PlanAlternative& other, const Fit& fit) {
   return "no faster";
 }
 
-Json ToJson(const Fit& fit, const Planner& planner, const Knee& knee) {
+Json ToJson(const Fit& fit, const Planner& planner, const Knee& knee, uint64_t budget) {
   const PlanReport& r = fit.plan;
   const auto runs = static_cast<double>(planner.runs());
   Json out = {{"strategy", r.strategy},
@@ -186,7 +190,7 @@ Json ToJson(const Fit& fit, const Planner& planner, const Knee& knee) {
     out["alternatives"].push_back({{"strategy", a.strategy},
                                    {"predicted_peak_bytes", PeakWith(fit, a.total_bytes)},
                                    {"predicted_seconds", runs * a.seconds},
-                                   {"why_not", Why(a, fit)}});
+                                   {"why_not", Why(a, fit, budget)}});
   }
   return out;
 }
@@ -269,7 +273,7 @@ void Print(const Fit& fit, const Planner& planner, const Knee& knee, uint64_t bu
   std::printf("other ways that were looked at\n");
   for (const PlanAlternative& a : r.alternatives) {
     std::printf("  %9s %9s  %s: %s\n", HumanBytes(PeakWith(fit, a.total_bytes)).c_str(),
-                Seconds(runs * a.seconds).c_str(), a.strategy.c_str(), Why(a, fit).c_str());
+                Seconds(runs * a.seconds).c_str(), a.strategy.c_str(), Why(a, fit, budget).c_str());
   }
 }
 
@@ -345,12 +349,12 @@ int PlanCommand(const std::vector<std::string>& words) {
   }
   const Status measured = planner.MeasureSpeed(calibrate);
   if (!measured.ok()) return Fail("fovea plan", measured);
+  const auto fit = planner.Plan(budget);  // first: a refusal names the budget that was asked for
+  if (!fit.ok()) return fail(fit.status());
   const auto knee = FindKnee(&planner);
   if (!knee.ok()) return fail(knee.status());
-  const auto fit = planner.Plan(budget);
-  if (!fit.ok()) return fail(fit.status());
   if (json) {
-    Json report = ToJson(*fit, planner, *knee);
+    Json report = ToJson(*fit, planner, *knee, budget);
     report["input_dims"] = planner.sizes();
     report["output_dims"] = fit->plan.output_dims;
     std::printf("%s\n", report.dump(2).c_str());
