@@ -391,10 +391,16 @@ TEST_F(FoveaTest, PlansPredictWhatRunsDo) {
 
 // What was not taken does not keep to the budget, or is slower; what is printed bears it out.
 TEST_F(FoveaTest, PlanSaysWhyTheOthersWereNotTaken) {
+  const std::vector<std::string> words = {"plan", Model(), "--size", "512x512", "--threads", "2", "--json", "--memory"};
+  const ProcessResult free = Run({words.begin(), words.end() - 1});
+  ASSERT_EQ(free.exit_code, 0) << free.err;
+  const double least = json::parse(free.out)["smallest_budget_bytes"].get<double>() / 1e6;
   int slower = 0;
-  for (const double megabytes : {22.0, 24.0, 26.0, 30.0}) {
-    const ProcessResult r = Run({"plan", Model(), "--size", "512x512", "--threads", "2", "--memory",
-                                 std::to_string(megabytes) + "MB", "--json"});
+  for (const double more : {4.0, 6.0, 8.0, 12.0}) {
+    const double megabytes = least + more;
+    std::vector<std::string> budgeted = words;
+    budgeted.push_back(std::to_string(megabytes) + "MB");
+    const ProcessResult r = Run(budgeted);
     ASSERT_EQ(r.exit_code, 0) << r.err;
     const json plan = json::parse(r.out);
     for (const json& other : plan["alternatives"]) {
