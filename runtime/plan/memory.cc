@@ -81,6 +81,45 @@ bool MemoryPlanner::MeasureTiles(Forbidden* forbidden) {
       if (s == 0 || t > 0) MeasureWindows(s == 0 && t == 0);
     }
   }
+  return IsSeparable() || MeasureAllTiles(forbidden);
+}
+
+// What has no positions along one axis of a tile is not read along the others, either: where that happens, tiles along
+// the axes do not show all extents.
+bool MemoryPlanner::IsSeparable() const {
+  if (!plan_.tiled) return true;
+  for (const ResolvedNode& node : plan_.graph.nodes) {
+    if (node.kind != OpKind::kConcat) continue;
+    if (std::get<ConcatParams>(node.node->params).axis + 1 != static_cast<int64_t>(node.out.size())) return false;
+  }
+  for (size_t s = 0; s < 3; ++s) {
+    for (int64_t t = 0; t < plan_.grid.count[s]; ++t) {
+      TileIndex tile{0, 0, 0};
+      tile[s] = t;
+      for (size_t o = 0; o < plan_.graph.graph->outputs.size(); ++o) {
+        if (IsEmpty(OutputTile(plan_, o, tile), Rank(plan_.graph.graph->outputs[o].value))) return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool MemoryPlanner::MeasureAllTiles(Forbidden* forbidden) {
+  const TileIndex& count = plan_.grid.count;
+  for (int64_t t = 0; t < plan_.grid.tiles(); ++t) {
+    const TileIndex tile{t / (count[1] * count[2]), t / count[2] % count[1], t % count[2]};
+    LayOutTile(plan_, tile, &state_);
+    if (!CheckSharing(tile, forbidden)) return false;
+    for (size_t g = 0; g < plan_.groups.size(); ++g) {
+      const size_t rank = Rank(plan_.groups[g].root);
+      if (IsEmpty(state_.memory[g], rank)) continue;
+      for (size_t a = 0; a < rank; ++a) largest_[g][a] = std::max(largest_[g][a], state_.memory[g].axis[a].size());
+    }
+  }
+  for (size_t s = 0; s < 3; ++s) {
+    classes_[s].resize(static_cast<size_t>(count[s]));
+    std::iota(classes_[s].begin(), classes_[s].end(), int64_t{0});
+  }
   return true;
 }
 

@@ -28,9 +28,11 @@ class MemoryPlanner {
   using TileIndex = std::array<int64_t, 3>;
 
   size_t Rank(int value) const { return plan_.graph.dims[static_cast<size_t>(value)].size(); }
-  // Regions are separable, so walking each axis of the grid on its own meets every extent that any tile has. Returns
-  // false, and forbids, where some tile's memory is not what a sharing needs.
+  // Regions are separable, but for what IsSeparable looks for, so walking each axis of the grid on its own meets every
+  // extent that any tile has. Returns false, and forbids, where some tile's memory is not what a sharing needs.
   bool MeasureTiles(Forbidden* forbidden);
+  bool IsSeparable() const;
+  bool MeasureAllTiles(Forbidden* forbidden);
   bool CheckSharing(const TileIndex& tile, Forbidden* forbidden);
   // The value's region is tight: all of its group's memory.
   bool FillsMemory(int value) const;

@@ -67,13 +67,18 @@ std::vector<std::string> IsasToCompare() {
   return names;
 }
 
+// The plan that a session follows.
+Result<plan::Plan> PlanOf(const Model& model, const std::vector<int64_t>& sizes, const SessionOptions& options) {
+  kernels::Isa isa = kernels::Isa::kReference;
+  if (!kernels::ParseIsa(options.isa.c_str(), &isa)) return InvalidArgument(options.isa);
+  FOVEA_ASSIGN_OR_RETURN(plan::ResolvedGraph resolved,
+                         plan::Resolve(model.file()->graph(), std::vector<plan::Dims>{sizes}, {}));
+  return exec::PlanSession(*model.file(), std::move(resolved), options, isa, options.threads, false);
+}
+
 // Whether the plan of a session has nodes that make more rows at once than their kernels' tiles have.
 bool MakesTwiceTheRows(const Model& model, const std::vector<int64_t>& sizes, const SessionOptions& options) {
-  kernels::Isa isa = kernels::Isa::kReference;
-  if (!kernels::ParseIsa(options.isa.c_str(), &isa)) return false;
-  auto resolved = plan::Resolve(model.file()->graph(), std::vector<plan::Dims>{sizes}, {});
-  if (!resolved.ok()) return false;
-  auto plan = exec::PlanSession(*model.file(), *std::move(resolved), options, isa, options.threads, false);
+  const auto plan = PlanOf(model, sizes, options);
   if (!plan.ok()) return false;
   for (size_t n = 0; n < plan->operators.size(); ++n) {
     const plan::NodeLinks& links = plan->links[n];
@@ -197,6 +202,40 @@ TEST(StrategiesOfLargeWeights, TwiceTheRowsAreTheSameBits) {
     }
   }
   for (const auto& [isa, sessions] : twice) EXPECT_GT(sessions, 0) << isa;
+}
+
+// The most floats that a ring of rows holds twice.
+int64_t FloatsRepeated(const plan::Plan& plan) {
+  int64_t most = 0;
+  for (const plan::Group& group : plan.groups) {
+    const plan::Dims& dims = plan.graph.dims[static_cast<size_t>(group.root)];
+    if (group.ring_rows > 0) most = std::max(most, (group.window_rows - group.ring_rows) * dims[2] * dims[3]);
+  }
+  return most;
+}
+
+// Where so much is repeated that threads share it.
+TEST(StrategiesOfWideImages, RowsThatRingsRepeatAreTheSameBits) {
+  NetBuilder net(5);
+  const std::vector<int64_t> sizes{1, 176, 4000, 1};
+  const int skip = net.Conv(net.Input("byxc", {1, DimExpr::InputDim(0, 1), DimExpr::InputDim(0, 2), 1}), 16, 3);
+  int x = net.Conv(net.Pool(skip, kernels::PoolKind::kMax, 4, 4), 4, 3, 1, 8);
+  x = net.Conv(x, 4, 3, 1, 6);
+  for (int level = 0; level < 2; ++level) {
+    x = net.Upsample2(x, kernels::ResizeMode::kNearest, kernels::ResizeCoordinates::kAsymmetric);
+  }
+  net.Output(net.Conv(net.Concat({skip, x}), 1, 3));
+  auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const Tensors inputs = test::RandomTensors({sizes}, 5);
+  const SessionOptions options{.threads = 3, .isa = test::IsaNames().back(), .band_rows = 16};
+  const auto plan = PlanOf(*model, sizes, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  EXPECT_GT(FloatsRepeated(*plan), 500'000);
+  auto whole = Session::Create(*model, {sizes}, {.isa = options.isa, .band_rows = -1});
+  auto bands = Session::Create(*model, {sizes}, options);
+  ASSERT_TRUE(whole.ok() && bands.ok());
+  EXPECT_EQ(test::FirstDifference(RunSession(*bands, inputs), RunSession(*whole, inputs)), "");
 }
 
 TEST_P(Strategies, WeightsPackedWhenUsed) {

@@ -222,6 +222,30 @@ TEST(Plan, SkipConnectionsWaitForTheReceptiveFieldAndOneStep) {
   }
 }
 
+// A second output of 3 x 3 has no part in most tiles, but where it has, it reads more than the first.
+TEST(Plan, BuffersHoldTilesOfEveryOutput) {
+  NetBuilder net(1);
+  const int x = net.Conv(net.Input("byxc", {1, 48, 48, 2}), 4, 3);
+  net.Output(net.Conv(x, 1, 3));
+  net.Output(net.Pool(x, kernels::PoolKind::kAverage, 16, 16));
+  PlanOptions options;
+  options.tile = {0, 8, 8};
+  auto plan = PlanOf(net, {{1, 48, 48, 2}}, options);
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
+  ASSERT_EQ(plan->grid.tiles(), 36);
+  uint64_t most = 0;
+  TileState state = MakeTileState(*plan);
+  for (int64_t t = 0; t < 36; ++t) {
+    LayOutTile(*plan, {0, t / 6, t % 6}, &state);
+    for (size_t g = 0; g < plan->groups.size(); ++g) {
+      const auto elements = static_cast<uint64_t>(RegionElements(state.memory[g], 4));
+      EXPECT_LE(elements * sizeof(float), plan->buffers[static_cast<size_t>(plan->groups[g].buffer)].bytes) << t;
+      if (plan->groups[g].root == net.graph().inputs[0].value) most = std::max(most, elements);
+    }
+  }
+  EXPECT_GE(most, 18u * 18 * 2);  // what a window of the second output's reads, with the convolution's border
+}
+
 TEST(Plan, ElementwiseOperatorsWorkInPlaceAndResultsGoStraightToTheCaller) {
   NetBuilder net(1);
   int x = net.Input("byxc", {1, 8, 8, 2});
