@@ -47,13 +47,15 @@ Result<Choice> Choose(const ModelFile& file, const plan::ResolvedGraph& graph, c
   if (plan.ok()) {
     seconds = plan::PredictCost(*plan, threads, plan::NominalRates(cap)).seconds;
     const double least = plan::LeastPassSeconds(*plan, cap, threads);
-    const bool may_be_better = least > 0 && (smallest || least < seconds) && options.tiling == Tiling::kExact;
+    const bool may_be_better = least > 0 && options.tiling == Tiling::kExact &&
+                               (smallest || (options.memory_bytes > 0 && least < kPassesPay * seconds));
     if (!may_be_better) {
       choice.one.emplace(*std::move(plan));
       return choice;
     }
   }
   auto passes = plan::MakePassPlan(graph, PlanOptionsOf(file, graph, options, cap, threads, smallest));
+  choice.looked_at_passes = true;
   if (!plan.ok() && !passes.ok()) {
     return passes.status().code() == StatusCode::kUnsupported ? plan.status() : Nearer(plan.status(), passes.status());
   }

@@ -13,7 +13,7 @@ struct Choice {
   // What was looked at and can be run; the one that is taken is there.
   std::optional<plan::Plan> one;
   std::optional<plan::PassPlan> passes;
-  bool takes_passes = false;
+  bool takes_passes = false, looked_at_passes = false;
 };
 
 // Passes are taken where they are all that keeps to the budget and the tiles, or are predicted to be much faster.

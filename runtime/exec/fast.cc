@@ -221,12 +221,14 @@ Result<std::unique_ptr<Runner>> CreateFastRunner(std::shared_ptr<const ModelFile
   FOVEA_ASSIGN_OR_RETURN(Choice choice, Choose(*file, graph, options, cap, threads.count, false));
   if (choice.takes_passes) {
     choice.one.reset();
+    ReturnFreedHeap();
     auto runner = std::make_unique<PassRunner>();
     FOVEA_RETURN_IF_ERROR(
         runner->Prepare(std::move(file), *std::move(choice.passes), options, cap, std::move(threads)));
     return std::unique_ptr<Runner>(std::move(runner));
   }
   choice.passes.reset();
+  if (choice.looked_at_passes) ReturnFreedHeap();
   auto runner = std::make_unique<FastRunner>();
   const std::vector<uint8_t> only_packed = OnlyPacked(graph);
   FOVEA_RETURN_IF_ERROR(

@@ -7,6 +7,10 @@
 #include <cstdlib>
 #include <string>
 
+#ifdef __GLIBC__  // defined by the headers above
+#include <malloc.h>
+#endif
+
 namespace fovea::exec {
 
 Result<Block> Block::Allocate(const Allocator& allocator, uint64_t bytes) {
@@ -58,6 +62,12 @@ void Block::Release() {
     std::free(data_);
   }
   data_ = nullptr;
+}
+
+void ReturnFreedHeap() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace fovea::exec

@@ -41,6 +41,10 @@ class Block {
 // pages.
 void AskForHugePages(const void* data, uint64_t bytes);
 
+// Gives freed heap back to the system: planning in passes leaves megabytes of it, and what a run takes next comes on
+// top.
+void ReturnFreedHeap();
+
 }  // namespace fovea::exec
 
 #endif  // FOVEA_RUNTIME_EXEC_MEMORY_H_

@@ -15,16 +15,6 @@ using kernels::MomentFn;
 
 size_t Index(int v) { return static_cast<size_t>(v); }
 
-// Tiles are left out in the last pass only: the statistics are of the whole image.
-class WholeSource : public TensorSource {
- public:
-  explicit WholeSource(TensorSource& source) : source_(source) {}
-  Status Read(int input, const TensorRegion& region, float* dst) override { return source_.Read(input, region, dst); }
-
- private:
-  TensorSource& source_;
-};
-
 // A tight rectangle of a tensor with axes N, [D,] [H,] W, C as N, D, H, W, C; where it begins along D, H, W.
 kernels::ConstView PartView(const TensorRegion& region, size_t rank, const float* src, int64_t (&origin)[3]) {
   kernels::ConstView view;
@@ -44,11 +34,51 @@ kernels::ConstView PartView(const TensorRegion& region, size_t rank, const float
 
 }  // namespace
 
+class PassRunner::Source : public TensorSource {
+ public:
+  Source(PassRunner& runner, const plan::Pass& pass, TensorSource& source)
+      : runner_(runner), pass_(pass), source_(source) {}
+  Status Read(int input, const TensorRegion& region, float* dst) override {
+    const size_t own = runner_.plan_.whole.graph.graph->inputs.size();
+    if (Index(input) < own) return source_.Read(input, region, dst);
+    const int value = pass_.graph->inputs[Index(input)].value;
+    const float* from = runner_.kept_[Index(value)];
+    ForEachRun(runner_.plan_.whole.graph.dims[Index(value)], region, [&](int64_t whole, int64_t tight, int64_t n) {
+      std::memcpy(dst + tight, from + whole, static_cast<size_t>(n) * sizeof(float));
+    });
+    return OkStatus();
+  }
+  // Tiles are left out in the last pass only: the statistics are of the whole image. What follows from kept values is
+  // like no other: the caller does not see what it follows from.
+  Result<bool> SkipTile(const TileInfo& tile) override {
+    if (!pass_.is_last()) return false;
+    const size_t own = runner_.plan_.whole.graph.graph->inputs.size();
+    if (tile.inputs.size() == own) return source_.SkipTile(tile);
+    TileInfo& seen = runner_.tile_;
+    seen.index = tile.index;
+    seen.count = tile.count;
+    seen.inputs.assign(tile.inputs.begin(), tile.inputs.begin() + static_cast<std::ptrdiff_t>(own));
+    seen.outputs = tile.outputs;
+    return source_.SkipTile(seen);
+  }
+
+ private:
+  PassRunner& runner_;
+  const plan::Pass& pass_;
+  TensorSource& source_;
+};
+
 class PassRunner::Adder : public TensorSink {
  public:
   Adder(PassRunner* runner, const plan::Pass& pass) : runner_(*runner), pass_(pass) {}
   Status Write(int output, const TensorRegion& region, const float* src) override {
     runner_.Add(pass_, output, region, src);
+    if (pass_.keeps.empty() || !pass_.keeps[Index(output)]) return OkStatus();
+    const int value = pass_.graph->outputs[Index(output)].value;
+    float* to = runner_.kept_[Index(value)];
+    ForEachRun(runner_.plan_.whole.graph.dims[Index(value)], region, [&](int64_t whole, int64_t tight, int64_t n) {
+      std::memcpy(to + whole, src + tight, static_cast<size_t>(n) * sizeof(float));
+    });
     return OkStatus();
   }
 
@@ -84,13 +114,13 @@ PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, c
   report.weight_bytes = plan.whole.fixed_bytes;
   report.packed_weight_bytes = plan.whole.packed_weight_bytes;
   report.statistics_bytes = plan.known_bytes + plan.state_bytes;
+  report.kept_bytes = plan.kept_bytes;
   report.tile_buffer_bytes = std::min(report.tile_buffer_bytes, plan.block_bytes);
   report.arena_bytes = plan.block_bytes - report.tile_buffer_bytes;
   report.mapped_bytes = 0;
   const uint64_t counted = report.total_bytes(), total = plan.total_bytes();
   report.mapped_bytes = total > counted ? total - counted : 0;
   report.multiply_adds = plan.whole.multiply_adds;
-  const double last_once = report.seconds * (1 - report.redundant_percent / 100);
   const double last_seconds = report.seconds;
   double packing = last_seconds * report.packing_percent / 100, seconds = last_seconds;
   uint64_t earlier_bytes = 0;
@@ -102,7 +132,7 @@ PlanReport ReportOf(const plan::PassPlan& plan, kernels::Isa cap, int threads, c
     earlier_bytes = std::max(earlier_bytes, pass.plan.total_bytes());
   }
   report.seconds = seconds;
-  report.redundant_percent = seconds > 0 ? 100 * (1 - last_once / seconds) : 0;
+  report.redundant_percent = plan.seconds > 0 ? 100 * plan.redundant / plan.seconds : 0;
   report.packing_percent = seconds > 0 ? 100 * packing / seconds : 0;
   report.passes = static_cast<int>(plan.passes.size());
   report.strategy = Words(plan, report.strategy);
@@ -128,6 +158,7 @@ Status PassRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::PassPlan
   FOVEA_ASSIGN_OR_RETURN(constants_, Constants::Load(*file_, whole.graph, options.allocator, OnlyPacked(whole.graph)));
   FOVEA_ASSIGN_OR_RETURN(packed_, PackWeights(*file_, whole, constants_, options, cap, parallel_for_, threads_));
   FOVEA_ASSIGN_OR_RETURN(known_block_, Block::Allocate(options.allocator, plan_.known_bytes));
+  FOVEA_ASSIGN_OR_RETURN(kept_block_, Block::Allocate(options.allocator, plan_.kept_bytes));
   FOVEA_ASSIGN_OR_RETURN(state_block_, Block::Allocate(options.allocator, plan_.state_bytes));
   FOVEA_ASSIGN_OR_RETURN(block_, Block::Allocate(options.allocator, plan_.block_bytes));
   report = ReportOf(plan_, cap, threads_, {});
@@ -143,6 +174,10 @@ Status PassRunner::Prepare(std::shared_ptr<const ModelFile> file, plan::PassPlan
   for (const plan::Statistic& s : plan_.statistics) place(s.value);
   for (const plan::Pass& pass : plan_.passes) {
     for (int value : pass.known) place(value);
+  }
+  kept_.assign(whole.graph.dims.size(), nullptr);
+  for (const plan::KeptValue& kept : plan_.kept) {
+    kept_[Index(kept.value)] = kept_block_.floats() + kept.offset / sizeof(float);
   }
   states_.resize(plan_.statistics.size());
   for (const plan::Pass& pass : plan_.passes) {
@@ -265,15 +300,15 @@ Status PassRunner::RunPass(size_t p, TensorSource& source, TensorSink& sink) {
   FastRunner& runner = *runners_[p];
   runner.hooks.profile = hooks.profile;
   runner.hooks.tracer = pass.is_last() ? hooks.tracer : nullptr;
-  if (pass.is_last()) return runner.Run(source, sink);
-  WholeSource whole(source);
+  Source inputs(*this, pass, source);
+  if (pass.is_last()) return runner.Run(inputs, sink);
   if (!pass.known.empty()) {
     Keeper keeper(this, pass);
-    return runner.Run(whole, keeper);
+    return runner.Run(inputs, keeper);
   }
   BeginStatistics(pass);
   Adder adder(this, pass);
-  FOVEA_RETURN_IF_ERROR(runner.Run(whole, adder));
+  FOVEA_RETURN_IF_ERROR(runner.Run(inputs, adder));
   EndStatistics(pass);
   return OkStatus();
 }
@@ -320,15 +355,29 @@ Status PassRunner::SkipPasses(std::span<const uint8_t> statistics) {
   return OkStatus();
 }
 
+std::vector<uint8_t> PassRunner::NeededFor(size_t first) const {
+  std::vector<uint8_t> needed(first, 0);
+  const size_t own = plan_.whole.graph.graph->inputs.size();
+  for (size_t p = plan_.passes.size(); p-- > 0;) {
+    if (p < first && !needed[p]) continue;
+    const std::vector<Port>& inputs = plan_.passes[p].graph->inputs;
+    for (size_t i = own; i < inputs.size(); ++i) {
+      for (const plan::KeptValue& kept : plan_.kept) {
+        if (kept.value == inputs[i].value && Index(kept.first) < first) needed[Index(kept.first)] = 1;
+      }
+    }
+  }
+  return needed;
+}
+
 Status PassRunner::Run(TensorSource& source, TensorSink& sink) {
   const size_t first = std::exchange(skipped_, 0);
+  const std::vector<uint8_t> again = NeededFor(first);
   tiles_before_ = 0;
   work_before_ = 0;
   for (size_t p = 0; p < runners_.size(); ++p) {
-    if (p >= first) {
-      FOVEA_RETURN_IF_ERROR(RunPass(p, source, sink));
-      if (p + 1 < runners_.size()) FOVEA_RETURN_IF_ERROR(TellStatistics(p));
-    }
+    if (p >= first || again[p]) FOVEA_RETURN_IF_ERROR(RunPass(p, source, sink));
+    if (p >= first && p + 1 < runners_.size()) FOVEA_RETURN_IF_ERROR(TellStatistics(p));
     tiles_before_ += runners_[p]->plan().grid.tiles();
     work_before_ += plan_.passes[p].seconds / plan_.seconds;
   }

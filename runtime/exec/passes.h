@@ -30,12 +30,16 @@ class PassRunner : public Runner {
   Status SkipPasses(std::span<const uint8_t> statistics) override;
 
  private:
-  // Sums what tiles of one output of a pass add to each statistic that is taken of it.
+  // The inputs of the model, then kept values.
+  class Source;
+  // Sums what tiles of one output of a pass add to each statistic that is taken of it, and keeps what is to be kept.
   class Adder;
   // Takes the outputs of a pass that makes values.
   class Keeper;
 
   Status RunPass(size_t p, TensorSource& source, TensorSink& sink);
+  // Of each pass before `first`: whether it makes kept values that are needed from pass `first` on.
+  std::vector<uint8_t> NeededFor(size_t first) const;
   void BeginStatistics(const plan::Pass& pass);
   void Add(const plan::Pass& pass, int output, const TensorRegion& region, const float* src);
   void EndStatistics(const plan::Pass& pass);
@@ -53,8 +57,9 @@ class PassRunner : public Runner {
   plan::PassPlan plan_;
   Constants constants_;
   PackedWeights packed_;
-  Block block_, known_block_, state_block_;
+  Block block_, known_block_, kept_block_, state_block_;
   std::vector<float*> known_;    // of each value of the pass graphs; null: not known by a pass
+  std::vector<float*> kept_;     // of each value of the whole graph; null: not kept
   std::vector<double*> states_;  // of each statistic, during its pass
   std::vector<const plan::Dims*> port_dims_[2];
   std::vector<std::unique_ptr<FastRunner>> runners_;
@@ -63,6 +68,7 @@ class PassRunner : public Runner {
   double work_before_ = 0;                // part of the predicted time, of passes that are done
   size_t skipped_ = 0;                    // passes that the next run leaves out
   std::vector<uint8_t> told_;             // for pass_done
+  TileInfo tile_;                         // of the last pass, as the caller sees it
 };
 
 }  // namespace fovea::exec

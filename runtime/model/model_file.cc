@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -35,6 +36,32 @@ void ReleasePages(std::span<const std::byte> bytes) {
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
   if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+// Where pages of the cache are large (2 MiB; Linux 6.16 on), touching one maps all of it that lies in the same mapping,
+// so that a constant brings megabytes of its neighbours along, which no budget knows of. Mappings with different advice
+// are mappings of their own: constants of at least kOwnMapping bytes get one each. The advice says nothing of weight,
+// but that pages of every other constant are left out of core files.
+void SeparateConstants(const Graph& graph, std::span<const std::byte> weights) {
+#ifdef MADV_DONTDUMP
+  constexpr uint64_t kOwnMapping = 64 << 10;
+  std::vector<std::pair<uint64_t, uint64_t>> places;
+  for (const Value& value : graph.values) {
+    if (value.is_const && value.bytes >= kOwnMapping) places.emplace_back(value.offset, value.bytes);
+  }
+  std::sort(places.begin(), places.end());
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  int advice = MADV_DONTDUMP;
+  for (const auto& [offset, bytes] : places) {
+    const auto first = reinterpret_cast<uintptr_t>(weights.data() + offset);
+    const uintptr_t begin = (first + page - 1) / page * page, end = (first + bytes) / page * page;
+    madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+    advice = advice == MADV_DONTDUMP ? MADV_SEQUENTIAL : MADV_DONTDUMP;
+  }
+#else
+  static_cast<void>(graph);
+  static_cast<void>(weights);
+#endif
 }
 
 Status CheckSections(const FileHeader& header, uint64_t file_bytes) {
@@ -123,6 +150,7 @@ Result<std::shared_ptr<const ModelFile>> ModelFile::Parse(std::shared_ptr<ModelF
   FOVEA_RETURN_IF_ERROR(VerifyGraph(*graph, header.weight_bytes).Prefixed(name));
   file->graph_ = *std::move(graph);
   file->weights_ = bytes.subspan(header.weight_offset, header.weight_bytes);
+  if (file->mapping_ != nullptr) SeparateConstants(file->graph_, file->weights_);
   return std::shared_ptr<const ModelFile>(std::move(file));
 }
 

@@ -6,6 +6,7 @@
 
 #include "runtime/plan/arena.h"
 #include "runtime/plan/bands.h"
+#include "runtime/plan/fingerprint.h"
 
 namespace fovea::plan {
 namespace {
@@ -428,16 +429,16 @@ void MemoryPlanner::MeasureScratch(const TileIndex& tile) {
 // Most bands are like others: what decides scratch is how much is read and made, and how that lies to a kernel's tiles.
 bool MemoryPlanner::WasSampled(size_t n, const exec::Operand& out) {
   constexpr int64_t kTiles = 16;
-  sample_.clear();
+  Fingerprint sample;
   for (size_t a = 0; a < out.rank; ++a) {
-    sample_.push_back(out.region.axis[a].size());
-    sample_.push_back(out.region.axis[a].begin % kTiles);
+    sample.Add(out.region.axis[a].size());
+    sample.Add(out.region.axis[a].begin % kTiles);
   }
   for (const exec::Operand& in : in_) {
-    for (size_t a = 0; a < in.rank; ++a) sample_.push_back(in.region.axis[a].size());
+    for (size_t a = 0; a < in.rank; ++a) sample.Add(in.region.axis[a].size());
   }
-  if (std::find(sampled_[n].begin(), sampled_[n].end(), sample_) != sampled_[n].end()) return true;
-  sampled_[n].push_back(sample_);
+  if (std::find(sampled_[n].begin(), sampled_[n].end(), sample.value()) != sampled_[n].end()) return true;
+  sampled_[n].push_back(sample.value());
   return false;
 }
 

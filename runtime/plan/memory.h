@@ -74,8 +74,7 @@ class MemoryPlanner {
   std::vector<exec::Operand> in_;      // of the node that is measured
   // Of every node, a thread's scratch with weights packed when they are used, and ahead.
   std::vector<std::array<uint64_t, 2>> scratch_;
-  std::vector<std::vector<std::vector<int64_t>>> sampled_;  // of every node: see WasSampled; since LayOut
-  std::vector<int64_t> sample_;
+  std::vector<std::vector<uint64_t>> sampled_;   // of every node: see WasSampled; since LayOut
   std::array<std::vector<int64_t>, 3> classes_;  // of each grid axis: tiles whose extents differ
 };
 

@@ -1,15 +1,18 @@
 #include "runtime/plan/passes.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
+#include "runtime/plan/arena.h"
 #include "runtime/plan/cost.h"
-#include "runtime/plan/receptive_field.h"
+#include "runtime/plan/cut_passes.h"
+#include "runtime/plan/fingerprint.h"
 #include "runtime/plan/strategy.h"
 
 namespace fovea::plan {
 namespace {
 
-using kernels::MomentFn;
 using kernels::ReduceFn;
 
 constexpr uint64_t kDouble = sizeof(double);
@@ -27,247 +30,13 @@ bool IsOverPositions(const ResolvedNode& node, const ReduceParams& params) {
   return axes == (1u << (rank - 1)) - 2;
 }
 
-MomentFn FnOf(const ResolvedNode& node) {
-  if (node.kind == OpKind::kGroupNorm) return MomentFn::kSquares;
-  switch (std::get<ReduceParams>(node.node->params).fn) {
-    case ReduceFn::kMax: return MomentFn::kMax;
-    case ReduceFn::kMin: return MomentFn::kMin;
-    default: return MomentFn::kSum;
-  }
-}
-
-// Letters of a tensor with axes N, [D,] [H,] W, C.
-std::string SpatialLetters(size_t rank) {
-  const std::string all = "bzyxc";
-  return "b" + all.substr(6 - rank);
-}
-
-// Cuts the whole graph into passes.
-class Cutter {
- public:
-  explicit Cutter(PassPlan* plan) : plan_(*plan), graph_(*plan->whole.graph.graph) {}
-
-  Status Run();
-
- private:
-  Status FindStatistics();
-  // Statistics that can be taken now, of sources of one size; empty when all are taken.
-  std::vector<int> NextStatistics() const;
-  void AddStatisticsPass(const std::vector<int>& statistics);
-  // What follows from the statistics that are known alone, and others read.
-  void AddValuesPass();
-  // The part of the graph that makes `outputs`. axes: letters of the outputs.
-  void AddPass(Pass pass, const std::vector<Port>& outputs);
-  bool IsKnown(int value) const { return value == kNoValue || known_[Index(value)] != 0; }
-
-  PassPlan& plan_;
-  const Graph& graph_;
-  std::vector<uint8_t> known_;  // of each value: constant, or made by an earlier pass
-  std::vector<uint8_t> small_;  // follows from what is known
-  std::vector<uint8_t> taken_;  // of each statistic
-  std::vector<int> norms_;      // of each node: its statistic, -1: not a norm
-  std::vector<Value> values_;   // of the pass graphs
-  std::vector<Dims> dims_;      // of these
-};
-
-Status Cutter::FindStatistics() {
-  const std::vector<ResolvedNode>& nodes = plan_.whole.graph.nodes;
-  dims_ = plan_.whole.graph.dims;
-  values_ = graph_.values;
-  norms_.assign(nodes.size(), -1);
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    const ResolvedNode& node = nodes[n];
-    const bool norm = node.kind == OpKind::kGroupNorm;
-    if (!norm && !SumsPositions(node)) continue;
-    Statistic s;
-    s.node = static_cast<int>(n);
-    s.source = node.node->inputs[0];
-    s.dims = node.in[0];
-    s.layer = {FnOf(node), static_cast<int>(s.dims.size()) - 2};
-    s.value = node.node->output;
-    if (norm) {
-      norms_[n] = static_cast<int>(plan_.statistics.size());
-      s.value = static_cast<int>(values_.size());
-      values_.emplace_back();
-      values_.back().name = node.node->name + ": statistics";
-      const auto floats = static_cast<int64_t>(kDouble / sizeof(float));
-      dims_.push_back({s.dims[0], 3, floats * kernels::MomentChannels(s.dims.back())});
-    }
-    plan_.known_bytes += KnownBytes(dims_[Index(s.value)]);
-    plan_.statistics.push_back(std::move(s));
-  }
-  return OkStatus();
-}
-
-std::vector<int> Cutter::NextStatistics() const {
-  // Whether something that is not taken yet lies above each value.
-  const std::vector<ResolvedNode>& nodes = plan_.whole.graph.nodes;
-  std::vector<uint8_t> open(values_.size(), 0);
-  std::vector<int> next;
-  size_t at = 0;
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    const size_t out = Index(nodes[n].node->output);
-    for (int input : nodes[n].node->inputs) {
-      if (input != kNoValue && open[Index(input)]) open[out] = 1;
-    }
-    if (at == plan_.statistics.size() || Index(plan_.statistics[at].node) != n) continue;
-    const Statistic& s = plan_.statistics[at];
-    if (!taken_[at] && !open[Index(s.source)]) {
-      const auto positions = [](const Dims& dims) { return Dims(dims.begin(), dims.end() - 1); };
-      const bool alike = next.empty() || positions(plan_.statistics[Index(next[0])].dims) == positions(s.dims);
-      if (alike) next.push_back(static_cast<int>(at));
-    }
-    if (!taken_[at]) open[out] = 1;
-    ++at;
-  }
-  return next;
-}
-
-void Cutter::AddPass(Pass pass, const std::vector<Port>& outputs) {
-  const Plan& whole = plan_.whole;
-  const std::vector<ResolvedNode>& nodes = whole.graph.nodes;
-  std::vector<uint8_t> wanted(values_.size(), 0), used(nodes.size(), 0);
-  for (const Port& port : outputs) wanted[Index(port.value)] = 1;
-  for (size_t n = nodes.size(); n-- > 0;) {
-    const int out = nodes[n].node->output;
-    if (!wanted[Index(out)] || (known_[Index(out)] && nodes[n].kind != OpKind::kDims)) continue;
-    used[n] = 1;
-    for (int input : nodes[n].node->inputs) {
-      if (input != kNoValue) wanted[Index(input)] = 1;
-    }
-  }
-  pass.graph = std::make_unique<Graph>();
-  Graph& graph = *pass.graph;
-  graph.values = values_;
-  for (size_t v = 0; v < values_.size(); ++v) graph.values[v].is_const = known_[v] != 0;
-  graph.inputs = graph_.inputs;
-  graph.outputs = outputs;
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    if (!used[n]) continue;
-    pass.nodes.push_back(static_cast<int>(n));
-    graph.nodes.push_back(*nodes[n].node);
-    if (norms_[n] < 0) continue;
-    graph.nodes.back().inputs.resize(4, kNoValue);
-    graph.nodes.back().inputs[3] = plan_.statistics[Index(norms_[n])].value;
-  }
-  Plan& plan = pass.plan;
-  plan.graph.graph = pass.graph.get();
-  plan.graph.dims = dims_;
-  for (size_t i = 0; i < pass.nodes.size(); ++i) {
-    const size_t n = Index(pass.nodes[i]);
-    ResolvedNode node = nodes[n];
-    node.node = &graph.nodes[i];
-    NodeLinks links = whole.links[n];
-    if (norms_[n] >= 0) {
-      const Dims& statistics = dims_[Index(node.node->inputs[3])];
-      node.in.resize(4);
-      node.in[3] = statistics;
-      links.inputs.resize(4);
-      for (int64_t d : statistics) links.inputs[3].emplace_back().in_size = d;
-      for (size_t a = 1; a + 1 < node.out.size(); ++a) {
-        AxisLink& link = links.inputs[0][a];
-        link.kind = LinkKind::kSame;
-        link.out_axis = static_cast<int>(a);
-        link.out_size = node.out[a];
-        links.align[a] = 1;
-      }
-    }
-    plan.graph.nodes.push_back(std::move(node));
-    plan.links.push_back(std::move(links));
-    plan.packable.push_back(whole.packable[n]);
-  }
-  for (const Value& value : graph.values) plan.constant.push_back(value.is_const ? 1 : 0);
-  plan_.passes.push_back(std::move(pass));
-}
-
-void Cutter::AddStatisticsPass(const std::vector<int>& statistics) {
-  Pass pass;
-  std::vector<Port> outputs;
-  for (int s : statistics) {
-    const Statistic& statistic = plan_.statistics[Index(s)];
-    const auto same = [&](const Port& port) { return port.value == statistic.source; };
-    auto port = std::find_if(outputs.begin(), outputs.end(), same);
-    if (port == outputs.end()) {
-      outputs.emplace_back();
-      port = outputs.end() - 1;
-      port->name = graph_.values[Index(statistic.source)].name;
-      port->value = statistic.source;
-      port->axes = SpatialLetters(statistic.dims.size());
-    }
-    pass.statistics.push_back(s);
-    pass.outputs.push_back(static_cast<int>(port - outputs.begin()));
-    taken_[Index(s)] = 1;
-  }
-  AddPass(std::move(pass), outputs);
-  for (int s : statistics) known_[Index(plan_.statistics[Index(s)].value)] = 1;
-}
-
-void Cutter::AddValuesPass() {
-  const std::vector<ResolvedNode>& nodes = plan_.whole.graph.nodes;
-  small_ = known_;
-  for (const ResolvedNode& node : nodes) {
-    const std::vector<int>& inputs = node.node->inputs;
-    const bool follows = !inputs.empty() && std::all_of(inputs.begin(), inputs.end(), [&](int input) {
-      return input == kNoValue || small_[Index(input)] != 0;
-    });
-    if (follows) small_[Index(node.node->output)] = 1;
-  }
-  // Statistics of what is known are like any other node of it.
-  for (size_t s = 0; s < taken_.size(); ++s) {
-    const Statistic& statistic = plan_.statistics[s];
-    if (taken_[s] || !small_[Index(statistic.source)]) continue;
-    taken_[s] = 1;
-    norms_[Index(statistic.node)] = -1;
-  }
-  std::vector<uint8_t> read(values_.size(), 0);
-  for (const ResolvedNode& node : nodes) {
-    if (small_[Index(node.node->output)]) continue;
-    for (int input : node.node->inputs) {
-      if (input != kNoValue) read[Index(input)] = 1;
-    }
-  }
-  Pass pass;
-  std::vector<Port> outputs;
-  for (const ResolvedNode& node : nodes) {
-    const int value = node.node->output;
-    if (!small_[Index(value)] || known_[Index(value)] || !read[Index(value)]) continue;
-    Port port;
-    port.name = graph_.values[Index(value)].name;
-    port.value = value;
-    port.axes = std::string(node.out.size(), 'i');
-    outputs.push_back(port);
-    pass.known.push_back(value);
-    plan_.known_bytes += KnownBytes(node.out);
-  }
-  if (outputs.empty()) return;
-  AddPass(std::move(pass), outputs);
-  for (const Port& port : outputs) known_[Index(port.value)] = 1;
-}
-
-Status Cutter::Run() {
-  FOVEA_RETURN_IF_ERROR(FindStatistics());
-  known_ = plan_.whole.constant;
-  known_.resize(values_.size(), 0);
-  taken_.assign(plan_.statistics.size(), 0);
-  for (std::vector<int> next = NextStatistics(); !next.empty(); next = NextStatistics()) {
-    AddStatisticsPass(next);
-    AddValuesPass();
-  }
-  AddPass(Pass(), graph_.outputs);
-  for (const Pass& pass : plan_.passes) {
-    const std::string barrier = FindTileBarrier(pass.plan.graph, pass.plan.links);
-    if (!barrier.empty()) return Unsupported(barrier);
-  }
-  return OkStatus();
-}
-
 // Plans the passes with one level of weights.
 class PassPlanner {
  public:
   PassPlanner(const PlanOptions& options, PassPlan* plan) : options_(options), plan_(*plan) {}
 
-  // False: no plan keeps to the budget; needed() does.
-  Result<bool> Choose(int lean, double most_seconds);
+  // False: no plan keeps to the budget; needed() does, when all are looked at.
+  Result<bool> Choose(int lean, double most_seconds, bool look_at_all);
   uint64_t needed() const { return needed_; }
 
  private:
@@ -283,7 +52,8 @@ PlanOptions PassPlanner::OptionsOf(const Pass& pass, int lean) const {
   options.approximate = false;
   options.streaming = true;
   options.lean = lean;
-  options.fixed_bytes = options_.fixed_bytes + plan_.known_bytes + plan_.state_bytes + plan_.whole.packed_weight_bytes;
+  options.fixed_bytes =
+      options_.fixed_bytes + plan_.known_bytes + plan_.kept_bytes + plan_.state_bytes + plan_.whole.packed_weight_bytes;
   for (int n : pass.nodes) {
     if (!plan_.whole.packed_ahead[Index(n)]) continue;
     options.fixed_bytes -= Align(static_cast<uint64_t>(plan_.whole.operators[Index(n)].PackedFloats()) * sizeof(float));
@@ -309,29 +79,75 @@ PlanOptions PassPlanner::OptionsOf(const Pass& pass, int lean) const {
   return options;
 }
 
-Result<bool> PassPlanner::Choose(int lean, double most_seconds) {
+// Stands for all that a pass's strategy depends on beside the options: passes of equal blocks of a network are alike.
+uint64_t FingerprintOf(const Pass& pass, const Plan& whole) {
+  Fingerprint print;
+  const auto add = [&](auto... numbers) { (print.Add(static_cast<int64_t>(numbers)), ...); };
+  std::vector<int> names(pass.plan.graph.dims.size(), -1);
+  const auto name = [&](int value) { return value == kNoValue ? -2 : names[Index(value)]; };
+  int next = 0;
+  for (const Port& port : pass.graph->inputs) {
+    names[Index(port.value)] = next++;
+    for (const int64_t d : pass.plan.graph.dims[Index(port.value)]) add(d);
+  }
+  for (size_t n = 0; n < pass.nodes.size(); ++n) {
+    const ResolvedNode& node = pass.plan.graph.nodes[n];
+    const NodeLinks& links = pass.plan.links[n];
+    for (const char* c = pass.plan.operators[n].kernel_name(); *c != 0; ++c) add(*c);
+    add(node.kind, whole.packed_ahead[Index(pass.nodes[n])], pass.plan.packable[n]);
+    for (size_t i = 0; i < links.inputs.size(); ++i) {
+      if (i < node.node->inputs.size()) add(name(node.node->inputs[i]));
+      for (const AxisLink& link : links.inputs[i]) {
+        add(link.kind, link.out_axis, link.in_size, link.out_size, link.offset, link.stride, link.dilation, link.kernel,
+            link.factor, 1e6 * link.scale);
+      }
+    }
+    for (const std::vector<int64_t>* numbers : {&node.out, &links.align, &links.phase}) {
+      for (const int64_t number : *numbers) add(number);
+    }
+    names[Index(node.node->output)] = next++;
+  }
+  for (const Port& port : pass.graph->outputs) add(name(port.value));
+  add(pass.statistics.size(), pass.known.size());
+  return print.value();
+}
+
+Result<bool> PassPlanner::Choose(int lean, double most_seconds, bool look_at_all) {
   const MachineRates rates = NominalRates(options_.cap);
   plan_.seconds = plan_.redundant = 0;
   plan_.block_bytes = 0;
   needed_ = 0;
   SetWeights(options_, lean, &plan_.whole);
   bool fits = true;
+  std::map<uint64_t, Strategy> chosen_before;
+  std::vector<uint8_t> made(plan_.whole.operators.size(), 0);  // of each node of the whole graph: by an earlier pass
   for (Pass& pass : plan_.passes) {
     const PlanOptions options = OptionsOf(pass, lean);
     pass.plan.fixed_bytes = options.fixed_bytes;
     pass.plan.streaming = true;
-    const Status chosen = Strategist(options, &pass.plan).Choose();
+    Strategist strategist(options, &pass.plan);
+    const auto [alike, is_new] = chosen_before.try_emplace(FingerprintOf(pass, plan_.whole));
+    Status chosen = is_new ? OkStatus() : strategist.Follow(alike->second);
+    if (is_new || !chosen.ok()) chosen = strategist.Choose();
+    alike->second = strategist.applied();
     if (chosen.code() == StatusCode::kOverBudget) {
       needed_ = std::max(needed_, chosen.needed_bytes());
       fits = false;
+      if (!look_at_all) return false;
       continue;
     }
     FOVEA_RETURN_IF_ERROR(chosen);
     if (!fits) continue;
-    const Cost cost = PredictCost(pass.plan, options.threads, rates);
+    std::vector<double> each;
+    const Cost cost = PredictCost(pass.plan, options.threads, rates, &each);
     pass.seconds = cost.seconds;
     plan_.seconds += cost.seconds;
-    plan_.redundant += pass.is_last() ? cost.redundant : cost.seconds;
+    plan_.redundant += cost.redundant;
+    for (size_t i = 0; i < pass.nodes.size(); ++i) {
+      uint8_t& before = made[Index(pass.nodes[i])];
+      if (before) plan_.redundant += each[i];
+      before = 1;
+    }
     plan_.block_bytes = std::max(plan_.block_bytes, Align(pass.plan.arena_bytes) + Align(pass.plan.tile_buffer_bytes));
     if (plan_.seconds >= most_seconds) return true;
   }
@@ -393,54 +209,38 @@ uint64_t PassPlan::total_bytes() const {
 
 double LeastPassSeconds(const Plan& plan, kernels::Isa cap, int threads) {
   const std::vector<ResolvedNode>& nodes = plan.graph.nodes;
+  if (std::none_of(nodes.begin(), nodes.end(), TakesStatistics)) return 0;
   const MachineRates rates = NominalRates(cap);
-  // Statistics one after another above each value: those of level l can't be taken before pass l.
-  std::vector<int> level(plan.graph.dims.size(), 0);
-  int levels = 0;
-  for (const ResolvedNode& node : nodes) {
-    int& own = level[Index(node.node->output)];
-    for (size_t i = 0; i < node.in.size(); ++i) {
-      if (node.Has(i)) own = std::max(own, level[Index(node.node->inputs[i])]);
-    }
-    own += TakesStatistics(node) ? 1 : 0;
-    levels = std::max(levels, own);
-  }
-  // What the values that are marked need; the results of reductions are known by then.
-  const auto seconds_of = [&](std::vector<uint8_t> wanted) {
-    double seconds = 0;
-    for (size_t n = nodes.size(); n-- > 0;) {
-      if (!wanted[Index(nodes[n].node->output)] || SumsPositions(nodes[n])) continue;
-      seconds += LeastSeconds(plan, n, threads, rates);
-      for (size_t i = 0; i < nodes[n].in.size(); ++i) {
-        if (nodes[n].Has(i)) wanted[Index(nodes[n].node->inputs[i])] = 1;
-      }
-    }
-    return seconds;
-  };
-  if (levels == 0) return 0;
-  std::vector<uint8_t> wanted(level.size(), 0);
-  for (const Port& port : plan.graph.graph->outputs) wanted[Index(port.value)] = 1;
-  double seconds = seconds_of(wanted);
-  for (int l = 1; l <= levels; ++l) {
-    double most = 0;
-    for (const ResolvedNode& node : nodes) {
-      if (!TakesStatistics(node) || level[Index(node.node->output)] != l) continue;
-      std::fill(wanted.begin(), wanted.end(), 0);
-      wanted[Index(node.node->inputs[0])] = 1;
-      most = std::max(most, seconds_of(wanted));
-    }
-    seconds += most;
-  }
+  double seconds = 0;
+  for (size_t n = 0; n < nodes.size(); ++n) seconds += LeastSeconds(plan, n, threads, rates);
   return seconds;
 }
 
-Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
-  if (options.cap == kernels::Isa::kReference) return Unsupported("reference kernels have no passes");
+namespace {
+
+// Where kept values lie.
+void PlaceKept(PassPlan* plan) {
+  std::vector<ArenaBlock> blocks;
+  for (const KeptValue& kept : plan->kept) {
+    blocks.push_back({KnownBytes(plan->whole.graph.dims[Index(kept.value)]), kept.first, kept.last, 0});
+  }
+  plan->kept_bytes = PlaceBlocks(blocks);
+  for (size_t k = 0; k < blocks.size(); ++k) plan->kept[k].offset = blocks[k].offset;
+}
+
+// With values of at most most_kept bytes kept. Stops where it takes at least most_seconds.
+// kOverBudget: with what it needs, unless values are kept.
+Result<PassPlan> PlanPasses(const ResolvedGraph& graph, const PlanOptions& options, uint64_t most_kept,
+                            double most_seconds) {
   PassPlan plan;
-  plan.whole = PreparePlan(std::move(graph), options);
+  plan.whole = PreparePlan(graph, options);
   plan.whole.fixed_bytes = options.fixed_bytes;
-  FOVEA_RETURN_IF_ERROR(Cutter(&plan).Run());
+  FOVEA_RETURN_IF_ERROR(CutIntoPasses(most_kept, &plan));
   if (plan.passes.size() < 2) return Unsupported("the network takes no statistics of the image");
+  PlaceKept(&plan);
+  if (options.memory_bytes > 0 && most_kept > 0 && plan.kept_bytes >= options.memory_bytes) {
+    return OverBudget("values that are kept take more than the budget", 0);
+  }
   // Statistics of different sources in one pass are summed at once.
   plan.state_bytes = 0;
   for (Pass& pass : plan.passes) {
@@ -456,7 +256,7 @@ Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
   plan.state_bytes += plan.passes.size() * std::min<uint64_t>(kPassBytes, plan.whole.operators.size() * 4096);
   PassPlanner planner(options, &plan);
   int best = -1;
-  double seconds = 1e300;
+  double seconds = most_seconds;
   uint64_t least = UINT64_MAX;
   std::vector<uint8_t> before;
   const auto better = [&] { return options.smallest ? plan.total_bytes() < least : plan.seconds < seconds; };
@@ -464,7 +264,7 @@ Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
     SetWeights(options, lean, &plan.whole);
     if (lean > 0 && plan.whole.packed_ahead == before) continue;
     before = plan.whole.packed_ahead;
-    FOVEA_ASSIGN_OR_RETURN(const bool fits, planner.Choose(lean, options.smallest ? 1e300 : seconds));
+    FOVEA_ASSIGN_OR_RETURN(const bool fits, planner.Choose(lean, options.smallest ? 1e300 : seconds, most_kept == 0));
     if (fits && better()) {
       best = lean;
       seconds = plan.seconds;
@@ -478,8 +278,42 @@ Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
                           std::to_string(options.memory_bytes) + " bytes",
                       least);
   }
-  FOVEA_RETURN_IF_ERROR(planner.Choose(best, 1e300).status());
+  FOVEA_RETURN_IF_ERROR(planner.Choose(best, 1e300, true).status());
   return plan;
+}
+
+// Sizes of what statistics are taken of, largest first.
+std::vector<uint64_t> SourceBytes(const ResolvedGraph& graph) {
+  std::vector<uint64_t> sizes;
+  for (const ResolvedNode& node : graph.nodes) {
+    if (TakesStatistics(node)) sizes.push_back(KnownBytes(node.in[0]));
+  }
+  std::sort(sizes.begin(), sizes.end(), std::greater<>());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  return sizes;
+}
+
+}  // namespace
+
+Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options) {
+  if (options.cap == kernels::Isa::kReference) return Unsupported("reference kernels have no passes");
+  // The more is kept, the less is made again; but what is kept may leave too little for the passes themselves. One plan
+  // is held at a time: it takes megabytes.
+  uint64_t best = 0;
+  double seconds = 1e300;
+  int found = 0;
+  for (const uint64_t bytes : SourceBytes(graph)) {
+    if (options.smallest || (options.memory_bytes > 0 && bytes >= options.memory_bytes)) continue;
+    const auto keeping = PlanPasses(graph, options, bytes, seconds);
+    if (keeping.status().code() == StatusCode::kUnsupported) return keeping.status();
+    if (keeping.ok() && keeping->seconds < seconds) {
+      best = bytes;
+      seconds = keeping->seconds;
+    }
+    found += keeping.ok() || found > 0 ? 1 : 0;
+    if (found > 1) break;  // nor does keeping less still
+  }
+  return PlanPasses(graph, options, best, 1e300);
 }
 
 }  // namespace fovea::plan

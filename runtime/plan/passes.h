@@ -38,23 +38,35 @@ struct Statistic {
 };
 
 struct Pass {
-  std::unique_ptr<Graph> graph;  // the inputs of the whole graph; all values of it, with those of norms behind them
-  std::vector<int> nodes;        // of the whole graph, one for each of the pass
+  // The inputs of the whole graph, then kept values that it reads; all values of the whole graph, with those of norms
+  // behind them.
+  std::unique_ptr<Graph> graph;
+  std::vector<int> nodes;  // of the whole graph, one for each of the pass
   // Statistics that it takes, one for each output or several; empty in passes that make values.
   std::vector<int> statistics;
-  std::vector<int> outputs;  // of each statistic: the output that it is taken of
-  std::vector<int> known;    // of each output: the value that is known after the pass; empty in others
+  std::vector<int> outputs;    // of each statistic: the output that it is taken of
+  std::vector<uint8_t> keeps;  // of each output: the value is kept; empty in passes that keep none
+  std::vector<int> known;      // of each output: the value that is known after the pass; empty in others
   Plan plan;
   double seconds = 0;
   bool is_last() const { return statistics.empty() && known.empty(); }
+};
+
+// A value that is kept from pass `first`, which makes it, to pass `last`, the last one that reads it.
+struct KeptValue {
+  int value = kNoValue;
+  int first = 0, last = 0;
+  uint64_t offset = 0;
 };
 
 struct PassPlan {
   // The whole graph, for constants and packed weights, with which of them are packed ahead; it has no layout.
   Plan whole;
   std::vector<Statistic> statistics;
-  std::vector<Pass> passes;           // in order; the last one makes the outputs
-  uint64_t known_bytes = 0;           // values of statistics, and of passes that make values
+  std::vector<Pass> passes;  // in order; the last one makes the outputs
+  uint64_t known_bytes = 0;  // values of statistics, and of passes that make values
+  std::vector<KeptValue> kept;
+  uint64_t kept_bytes = 0;            // for all of them, those that are not there at once sharing memory
   uint64_t state_bytes = 0;           // sums of the pass that has most, see kernels/moments
   uint64_t block_bytes = 0;           // arena and tile buffers of the pass that has most
   double seconds = 0, redundant = 0;  // predicted, nominal; what is made more than once
@@ -70,8 +82,8 @@ uint64_t KnownBytes(const Dims& dims);
 // kOverBudget: with the smallest budget that would do. options as for MakePlan of the same graph.
 Result<PassPlan> MakePassPlan(ResolvedGraph graph, const PlanOptions& options);
 
-// What the passes of a network take at least, nominal: each makes again what it needs of the earlier ones. Quick, so
-// that passes are planned only where they may be faster than `plan`, which has links and operators. 0: one pass does.
+// What the passes of a network take at least, nominal, all that they could keep kept. Quick, so that passes are planned
+// only where they may be faster than `plan`, which has links and operators. 0: one pass does.
 double LeastPassSeconds(const Plan& plan, kernels::Isa cap, int threads);
 
 }  // namespace fovea::plan

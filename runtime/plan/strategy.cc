@@ -368,6 +368,14 @@ Status Strategist::TooLittle() {
   return OverBudget(message, plan_.total_bytes());
 }
 
+Status Strategist::Follow(const Strategy& strategy) {
+  found_.push_back(Apply(strategy));
+  least_ = static_cast<int>(found_.size()) - 1;
+  planner_.MeasureEveryTile();
+  laid_out_ = false;
+  return fits() ? OkStatus() : TooLittle();
+}
+
 Status Strategist::Choose() {
   if (is_asked()) {
     FOVEA_RETURN_IF_ERROR(ChooseAsAsked());

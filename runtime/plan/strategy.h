@@ -36,6 +36,9 @@ class Strategist {
   // Decides on a strategy and lays the plan out. kOverBudget names the smallest budget that would do; kUnsupported:
   // tiles are asked for and the network looks at the whole image.
   Status Choose();
+  // Lays the plan out for a strategy that Choose found for a plan just like it.
+  Status Follow(const Strategy& strategy);
+  const Strategy& applied() const { return applied_; }
 
  private:
   struct Outcome {

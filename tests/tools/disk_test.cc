@@ -88,7 +88,8 @@ TEST_F(DiskTest, RecordsOfStatisticsThatDoNotFit) {
   const std::string model = scratch_ / "norms.fov", in = Picture("in.npy", 1000, 1000);
   ASSERT_TRUE(net.Write(model).ok());
   const std::string run = kFovea + " run " + model + " " + in +
-                          " --isa sse4 --threads 1 --tile 64x512 --exact-conv --no-record --quiet --resume -o ";
+                          " --isa sse4 --threads 1 --tile 64x512 --exact-conv --no-record --quiet --resume "
+                          "--memory 50MB -o ";  // no room to keep what lies between passes, which would make it fast
   const std::string until = " & pid=$!; until [ -s ",
                     fill =
                         " ] || ! kill -0 $pid; do sleep 0.05; done; "
@@ -102,10 +103,10 @@ TEST_F(DiskTest, RecordsOfStatisticsThatDoNotFit) {
   const ProcessResult later = OnDisk(5000, run + "o.npy" + until + ".o.npy.part.journal" + fill +
                                                "; code=$?; [ ! -e o.npy ] || exit 9; rm ballast; " + run +
                                                "o.npy && cp o.npy " + scratch_.path() + "; exit $code");
-  if (later.exit_code == 0) GTEST_SKIP() << "done before the disk was full";
+  if (later.exit_code == 0 || later.exit_code == 9) GTEST_SKIP() << "done before the disk was full";
   ExpectError(later, 2, {"cannot write '", "o.npy", "the same command with --resume goes on from here"});
   ASSERT_EQ(RunProcess({"/bin/sh", "-c", run + (scratch_ / "once.npy")}).exit_code, 0);
-  EXPECT_EQ(BytesOf(scratch_ / "o.npy"), BytesOf(scratch_ / "once.npy"));
+  EXPECT_TRUE(BytesOf(scratch_ / "o.npy") == BytesOf(scratch_ / "once.npy"));
 }
 
 TEST_F(RunTest, FoldersThatMayNotBeWritten) {

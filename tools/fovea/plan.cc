@@ -159,6 +159,7 @@ Json ToJson(const Fit& fit, const Planner& planner, const Knee& knee, uint64_t b
               {"approximate", r.approximate},
               {"passes", r.passes},
               {"statistics_bytes", r.statistics_bytes},
+              {"kept_bytes", r.kept_bytes},
               {"samples", planner.samples()},
               {"tiles", r.tiles},
               {"tile_size", {r.tile_size[0], r.tile_size[1], r.tile_size[2]}},
@@ -203,7 +204,7 @@ std::string SizeText(const int64_t (&s)[3]) {
 std::string HowText(const PlanReport& r) {
   std::string how;
   if (r.passes > 1) {
-    how = std::to_string(r.passes) + " passes over the image (it is normalised as a whole; all but the last only " +
+    how = std::to_string(r.passes) + " passes over the image (it is normalised as a whole; all but the last " +
           "gather statistics), each ";
   }
   const std::string rows = r.tile_size[0] > 1 ? " planes" : " rows";
@@ -226,6 +227,7 @@ void PrintMemory(const Fit& fit) {
   part(r.weight_bytes + r.mapped_bytes + r.packed_weight_bytes, "the network's weights");
   part(r.arena_bytes, "images between its layers");
   part(r.statistics_bytes, "statistics of the image");
+  part(r.kept_bytes, "images between its layers that are kept from pass to pass");
   part(r.tile_buffer_bytes, "its input and output");
   part(fit.buffer_bytes, "reading, steps before and after, writing");
   part(fit.predicted_peak_bytes - r.total_bytes() - fit.buffer_bytes, "the program itself");

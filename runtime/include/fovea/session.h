@@ -106,10 +106,11 @@ struct PlanReport {
   // run.
   uint64_t mapped_bytes = 0;
   uint64_t statistics_bytes = 0;  // sums of several passes, and what is known from them
+  uint64_t kept_bytes = 0;        // whole tensors that one of several passes makes and later ones read
   uint64_t provider_bytes = 0;    // inside XNNPACK (packed weights, indirection buffers), measured while it was set up
   uint64_t total_bytes() const {
     return weight_bytes + packed_weight_bytes + arena_bytes + tile_buffer_bytes + mapped_bytes + statistics_bytes +
-           provider_bytes;
+           kept_bytes + provider_bytes;
   }
   // Networks with statistics of the image (norms, means) that do not fit, or would be much slower: passes over it, of
   // which the last makes the outputs. Tiles, bands and halo are of that one.

@@ -300,6 +300,54 @@ TEST(PassesByHand, OneStatisticOfEachKind) {
   }
 }
 
+// A network of the residual kind: at the least budget every pass makes again what came before; with room for the values
+// between blocks, no pass makes a block again.
+TEST(PassesByHand, ValuesBetweenBlocksAreKept) {
+  NetBuilder net(11);
+  const kernels::Activation relu{kernels::UnaryFn::kRelu};
+  const auto block = [&](int x, int64_t channels, int64_t stride) {
+    return net.Unary(Norm(&net, net.Conv(x, channels, 3, stride)), relu);
+  };
+  int x = block(block(net.Input("byxc", Flexible(3)), 64, 1), 48, 2);
+  constexpr int kBlocks = 5;
+  for (int i = 0; i < kBlocks; ++i) {
+    x = net.Binary(kernels::BinaryFn::kAdd, x, Norm(&net, net.Conv(block(x, 48, 1), 48, 3)));
+  }
+  x = net.Upsample2(x, kernels::ResizeMode::kNearest, kernels::ResizeCoordinates::kAsymmetric);
+  net.Output(net.Conv(block(x, 64, 1), 3, 3));
+  const auto model = net.Build();
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<int64_t> sizes{1, 512, 256, 3};
+  const Tensors image = test::RandomTensors({sizes}, 11);
+  auto whole = Session::Create(*model, {sizes}, {.threads = 2});
+  ASSERT_TRUE(whole.ok()) << whole.status().message();
+  const Tensors expected = RunSession(*whole, image);
+  const uint64_t least = [&] {
+    const auto refused = Session::Create(*model, {sizes}, {.threads = 2, .memory_bytes = 1, .streaming = true});
+    return refused.status().needed_bytes();
+  }();
+  ASSERT_GT(least, 0u);
+  const uint64_t between = 256 * 128 * 48 * sizeof(float);
+  const auto run = [&](uint64_t budget) -> PlanReport {
+    auto session = Session::Create(*model, {sizes}, {.threads = 2, .memory_bytes = budget, .streaming = true});
+    EXPECT_TRUE(session.ok()) << session.status().message();
+    if (!session.ok()) return {};
+    EXPECT_EQ(test::FirstDifference(RunSession(*session, image), expected), "") << budget;
+    EXPECT_LE(session->report().total_bytes(), budget);
+    return session->report();
+  };
+  const PlanReport again = run(least), kept = run(least + 4 * between);
+  // Two norms a block, those of the steps down and up, and the pass that makes the output.
+  EXPECT_EQ(again.passes, 2 * kBlocks + 3 + 1);
+  EXPECT_EQ(kept.passes, again.passes);
+  EXPECT_EQ(again.kept_bytes, 0u);
+  // The one that a block begins with, and those that its convolutions read and make.
+  EXPECT_GT(kept.kept_bytes, between);
+  EXPECT_LE(kept.kept_bytes, 4 * between);
+  EXPECT_GT(again.redundant_percent, 60);
+  EXPECT_LT(kept.redundant_percent, 40);
+}
+
 // What SetPassDone tells, and how far the run said it was.
 struct Told {
   std::vector<std::vector<uint8_t>> statistics;
