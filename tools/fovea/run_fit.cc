@@ -11,7 +11,7 @@ namespace fovea::cli {
 namespace {
 
 // What the process needs besides what is counted one by one: code of libraries, small allocations; of each thread.
-constexpr uint64_t kSlackBytes = 768 << 10, kThreadBytes = 32 << 10;
+constexpr uint64_t kSlackBytes = 512 << 10, kThreadBytes = 32 << 10;
 // What one start may have resident more than another one. Kept free, so that an interrupted run fits again, with its
 // tiles, and the budget that a refusal names does.
 constexpr uint64_t kRestartBytes = 1 << 20;
