@@ -6,8 +6,9 @@ namespace fovea::plan {
 namespace {
 
 constexpr size_t kRows = 1;  // the axis that bands move along
-// Packed weights from which on a convolution makes twice the rows with kDouble. U-Net 32, 4096 x 4096, at 96 to 512
-// MiB: 2 to 4 MiB are within 1 % of each other, 9 MiB up to 3 % slower; three or four times the rows: 2 to 5 % slower.
+// Packed weights from which on a convolution makes twice the rows with kDouble. As predicted for U-Net 32 at 4096 x
+// 4096 and 96 to 512 MiB (not measured): 2 to 4 MiB are within 1 % of each other, 9 MiB up to 3 % slower; three or four
+// times the rows: 2 to 5 % slower.
 constexpr uint64_t kLargeWeights = uint64_t{4} << 20;
 
 size_t Index(int i) { return static_cast<size_t>(i); }
